@@ -1,0 +1,1 @@
+//! From the world's text to examples worth learning.

@@ -1,0 +1,1 @@
+//! The list of operations, their derivatives, the plan, and the devices that run them.
