@@ -1,1 +1,3 @@
 //! The list of operations, their derivatives, the plan, and the devices that run them.
+
+pub mod backend;

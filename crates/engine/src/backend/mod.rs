@@ -1,0 +1,3 @@
+//! The devices that run a program.
+
+pub mod cpu;
