@@ -1,1 +1,3 @@
 //! What a checkpoint is and what it computes.
+
+pub mod quant;

@@ -1,0 +1,53 @@
+//! Every format against the reference decoder's numbers; `golden/quant/make.py` made them.
+
+use safetensors::SafeTensors;
+
+use super::{ALL, Storage};
+
+static GOLDEN: &[u8] = include_bytes!("../../../../golden/quant/blocks.safetensors");
+
+fn floats(bytes: &[u8]) -> Vec<f32> {
+    bytes.chunks_exact(4).map(|value| f32::from_le_bytes(value.try_into().unwrap())).collect()
+}
+
+/// Bits, with every NaN alike: which one an infinite scale times zero gives differs by processor.
+fn bits(value: f32) -> u32 {
+    if value.is_nan() { f32::NAN.to_bits() } else { value.to_bits() }
+}
+
+#[test]
+fn decoding_equals_the_reference_bit_for_bit() {
+    let golden = SafeTensors::deserialize(GOLDEN).unwrap();
+    for format in ALL.iter().filter(|format| format.storage != Storage::F32) {
+        let blocks = golden.tensor(&format!("{}.blocks", format.name)).unwrap();
+        let expected = floats(golden.tensor(&format!("{}.values", format.name)).unwrap().data());
+        let mut found = vec![0.0; expected.len()];
+        format.decode(blocks.data(), &mut found);
+        for (i, (found, expected)) in found.iter().zip(&expected).enumerate() {
+            assert_eq!(bits(*found), bits(*expected), "{} value {i}: {found} {expected}", format.name);
+        }
+    }
+}
+
+#[test]
+fn encoding_q8_0_equals_the_reference() {
+    let golden = SafeTensors::deserialize(GOLDEN).unwrap();
+    let mut found = Vec::new();
+    let source = floats(golden.tensor("q8_0.source").unwrap().data());
+    assert!(Storage::Q8_0.format().encode(&source, &mut found));
+    assert_eq!(found, golden.tensor("q8_0.encoded").unwrap().data());
+}
+
+#[test]
+fn encoding_floats_returns_what_was_decoded() {
+    let golden = SafeTensors::deserialize(GOLDEN).unwrap();
+    for storage in [Storage::F16, Storage::BF16] {
+        let format = storage.format();
+        let values = floats(golden.tensor(&format!("{}.values", format.name)).unwrap().data());
+        let mut bytes = Vec::new();
+        assert!(format.encode(&values, &mut bytes));
+        let mut again = vec![0.0; values.len()];
+        format.decode(&bytes, &mut again);
+        assert!(again.iter().zip(&values).all(|(a, b)| bits(*a) == bits(*b)), "{}", format.name);
+    }
+}

@@ -1,0 +1,31 @@
+//! Four bits, a scale and a minimum.
+//!
+//! ```text
+//! byte   0..2     2..4     4..20
+//!        d f16    m f16    q: low nibbles are values 0..16, high nibbles values 16..32
+//!
+//! value[i] = d · q[i] + m
+//! ```
+
+use super::{Format, Storage, half_at};
+
+pub(super) static FORMAT: Format = Format {
+    storage: Storage::Q4_1,
+    name: "Q4_1",
+    ggml_type: 3,
+    block_len: 32,
+    block_bytes: 20,
+    decode,
+    encode: None,
+};
+
+fn decode(bytes: &[u8], out: &mut [f32]) {
+    for (block, out) in bytes.as_chunks::<20>().0.iter().zip(out.as_chunks_mut::<32>().0) {
+        let (d, m) = (half_at(block, 0), half_at(block, 2));
+        let (low, high) = out.split_at_mut(16);
+        for ((q, low), high) in block[4..].iter().zip(low).zip(high) {
+            *low = d * f32::from(q & 15) + m;
+            *high = d * f32::from(q >> 4) + m;
+        }
+    }
+}

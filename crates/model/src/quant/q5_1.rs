@@ -1,0 +1,35 @@
+//! Five bits, a scale and a minimum; the fifth bits lie apart.
+//!
+//! ```text
+//! byte   0..2     2..4     4..8                       8..24
+//!        d f16    m f16    h u32: bit i is the fifth  q: low nibbles are values 0..16,
+//!                          bit of value i                high nibbles values 16..32
+//!
+//! value[i] = d · (q[i] | h[i] << 4) + m
+//! ```
+
+use super::{Format, Storage, half_at};
+
+pub(super) static FORMAT: Format = Format {
+    storage: Storage::Q5_1,
+    name: "Q5_1",
+    ggml_type: 7,
+    block_len: 32,
+    block_bytes: 24,
+    decode,
+    encode: None,
+};
+
+fn decode(bytes: &[u8], out: &mut [f32]) {
+    for (block, out) in bytes.as_chunks::<24>().0.iter().zip(out.as_chunks_mut::<32>().0) {
+        let (d, m) = (half_at(block, 0), half_at(block, 2));
+        let fifth = u32::from_le_bytes([block[4], block[5], block[6], block[7]]);
+        let (low, high) = out.split_at_mut(16);
+        for (i, ((q, low), high)) in block[8..].iter().zip(low).zip(high).enumerate() {
+            let low_fifth = ((fifth >> i) & 1) << 4;
+            let high_fifth = ((fifth >> (i + 16)) & 1) << 4;
+            *low = d * (u32::from(q & 15) | low_fifth) as f32 + m;
+            *high = d * (u32::from(q >> 4) | high_fifth) as f32 + m;
+        }
+    }
+}
