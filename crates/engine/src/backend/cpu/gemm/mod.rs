@@ -1,0 +1,143 @@
+//! Matrix products: `C (=|+=) scale · Σ_s A_s · B_s + bias + add`.
+//!
+//! Several segments are one product: the low-rank part of a linear layer is the
+//! second segment of its base, accumulated in the same registers and never
+//! written on its own.
+//!
+//! How it works, from the outside in:
+//!
+//! * [`split`] cuts C into blocks; a block is one task of the pool. The whole
+//!   contraction of an element happens in one task, in one order, so results do
+//!   not depend on the number of threads or on the cut.
+//! * [`task`] packs the right operand of its block into cache unless it is
+//!   stored as [`Panels`], then walks over tiles of C.
+//! * [`kernel`] computes a tile in registers, one instruction set per file.
+//!
+//! It is not a BLAS: no transposed C, no complex numbers, nothing in f64.
+
+mod finish;
+mod kernel;
+mod pack;
+mod panels;
+mod scratch;
+mod split;
+mod task;
+#[cfg(test)]
+mod tests;
+mod transpose;
+mod word;
+
+pub use panels::{Panels, PanelsView};
+pub use transpose::transpose;
+
+use super::isa::Isa;
+use super::pool::Pool;
+use super::view::{Mat, MatMut};
+
+/// What the operands of a product are rounded to; sums are f32 always.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Precision {
+    /// Operands as f32.
+    F32,
+    /// Operands rounded to bf16, nearest even. Denormal operands may count as zero.
+    Bf16,
+}
+
+/// The right operand of a product: K × N as the product sees it.
+#[derive(Debug, Clone, Copy)]
+pub enum Operand<'a> {
+    /// An (N, K) matrix, used transposed: `y = x · Wᵀ`.
+    Rows(Mat<'a>),
+    /// A (K, N) matrix: `dx = dy · W`.
+    Columns(Mat<'a>),
+    /// Packed rows, (N, K), used as [`Operand::Rows`].
+    Panels(PanelsView<'a>),
+    /// Packed rows, (K, N), used as [`Operand::Columns`] and repacked in cache.
+    PanelsTransposed(PanelsView<'a>),
+}
+
+impl Operand<'_> {
+    /// Length of the contraction.
+    pub fn k(&self) -> usize {
+        match self {
+            Self::Rows(mat) => mat.cols,
+            Self::Columns(mat) => mat.rows,
+            Self::Panels(panels) => panels.k(),
+            Self::PanelsTransposed(panels) => panels.n(),
+        }
+    }
+
+    /// Columns of C.
+    pub fn n(&self) -> usize {
+        match self {
+            Self::Rows(mat) => mat.rows,
+            Self::Columns(mat) => mat.cols,
+            Self::Panels(panels) => panels.n(),
+            Self::PanelsTransposed(panels) => panels.k(),
+        }
+    }
+}
+
+/// One product of the sum.
+#[derive(Debug, Clone, Copy)]
+pub struct Segment<'a> {
+    /// The left operand, (M, K).
+    pub a: Mat<'a>,
+    /// The right operand, K × N.
+    pub b: Operand<'a>,
+}
+
+/// What happens to the sum on its way to memory: `scale · sum + bias + add (+ C)`.
+#[derive(Debug, Clone, Copy)]
+pub struct Epilogue<'a> {
+    /// Factor of the sum; bias and residual are not scaled.
+    pub scale: f32,
+    /// Added to every row, (N).
+    pub bias: Option<&'a [f32]>,
+    /// A residual, (M, N). It may be C itself.
+    pub add: Option<Mat<'a>>,
+    /// Adds to what C holds instead of replacing it.
+    pub accumulate: bool,
+}
+
+impl Default for Epilogue<'_> {
+    fn default() -> Self {
+        Self { scale: 1.0, bias: None, add: None, accumulate: false }
+    }
+}
+
+/// Computes `C (=|+=) scale · Σ_s A_s · B_s + bias + add`.
+///
+/// # Shapes
+/// C is (M, N); every `a` is (M, K_s) and every `b` is K_s × N. M, N and K may
+/// be zero; an empty sum is zero.
+///
+/// # Panics
+/// If the shapes do not fit together, or the processor lacks `isa`.
+///
+/// # Determinism
+/// Bit-equal for any number of threads. Instruction sets differ in the last bits.
+pub fn gemm(
+    pool: &Pool,
+    isa: Isa,
+    precision: Precision,
+    segments: &[Segment<'_>],
+    epilogue: &Epilogue<'_>,
+    c: MatMut<'_>,
+) {
+    assert!(isa.is_present(), "this processor lacks {isa}");
+    for segment in segments {
+        assert_eq!(segment.a.rows, c.rows, "rows of A and of C");
+        assert_eq!(segment.a.cols, segment.b.k(), "columns of A and rows of B");
+        assert_eq!(segment.b.n(), c.cols, "columns of B and of C");
+    }
+    if let Some(bias) = epilogue.bias {
+        assert_eq!(bias.len(), c.cols, "bias and columns of C");
+    }
+    if let Some(add) = epilogue.add {
+        assert_eq!((add.rows, add.cols), (c.rows, c.cols), "residual and C");
+    }
+    if c.rows > 0 && c.cols > 0 {
+        task::run(pool, isa, precision, segments, epilogue, c);
+    }
+}

@@ -1,0 +1,102 @@
+//! Panels from stored panels of another form or direction.
+
+use crate::backend::cpu::gemm::PanelsView;
+use crate::backend::cpu::gemm::kernel::{Kernel, PANEL};
+use crate::backend::cpu::gemm::word::Form;
+use crate::backend::cpu::view::{Elem, Mat};
+use std::ops::Range;
+
+/// A panel in another form.
+///
+/// # Safety
+/// As for [`super::pack`].
+pub(super) unsafe fn straight(kernel: &Kernel, view: PanelsView<'_>, form: Form, panel: usize, to: *mut u32) {
+    // SAFETY: a stored panel has PANEL words per word of the contraction, and so has `to`.
+    unsafe {
+        match (view.elem(), form) {
+            (Elem::F32, _) => (kernel.pack_columns)(floats(view.panel(panel), view.k()), form, to),
+            (Elem::Bf16, Form::Pairs) => {
+                let words = form.words(view.k()) * PANEL;
+                std::ptr::copy_nonoverlapping(view.panel(panel), to, words);
+            }
+            (Elem::Bf16, Form::Floats | Form::RoundedFloats) => {
+                widen(view.panel(panel), 0..view.k(), to);
+            }
+        }
+    }
+}
+
+/// Columns `cols` of the packed rows, as one panel.
+///
+/// # Safety
+/// As for [`super::pack`].
+pub(super) unsafe fn transposed(
+    kernel: &Kernel,
+    view: PanelsView<'_>,
+    form: Form,
+    cols: Range<usize>,
+    to: *mut u32,
+) {
+    let words = form.words(view.n());
+    for source in 0..view.n().div_ceil(PANEL) {
+        let first = form.words(source * PANEL);
+        // SAFETY: the source panel exists and holds the columns; `to` has `words` rows.
+        unsafe {
+            let to = to.add(first * PANEL);
+            let n_rows = (view.n() - source * PANEL).min(PANEL);
+            match (view.elem(), form) {
+                (Elem::F32, _) => {
+                    let block = view.panel(source).add(cols.start * PANEL);
+                    (kernel.pack_rows)(floats(block, cols.len()).columns(0, n_rows), form, to);
+                }
+                (Elem::Bf16, Form::Pairs) => {
+                    let block = view.panel(source).add(cols.start / 2 * PANEL);
+                    flip(kernel, block, cols.len().div_ceil(2), to, words - first);
+                }
+                (Elem::Bf16, Form::Floats | Form::RoundedFloats) => {
+                    let mut block = [0_u32; PANEL * PANEL];
+                    widen(view.panel(source), cols.clone(), block.as_mut_ptr());
+                    let block = floats(block.as_ptr(), cols.len()).columns(0, n_rows);
+                    (kernel.pack_rows)(block, Form::Floats, to);
+                }
+            }
+        }
+    }
+}
+
+/// Transposes `n_pairs` rows of pairs into at most 16 rows, `left` of which exist.
+unsafe fn flip(kernel: &Kernel, from: *const u32, n_pairs: usize, to: *mut u32, left: usize) {
+    // SAFETY: ends are staged in blocks of full size.
+    unsafe {
+        if n_pairs == 16 && left >= 16 {
+            (kernel.flip)(from, to);
+            return;
+        }
+        let mut source = [0_u32; 16 * PANEL];
+        let mut target = [0_u32; 16 * PANEL];
+        std::ptr::copy_nonoverlapping(from, source.as_mut_ptr(), n_pairs * PANEL);
+        (kernel.flip)(source.as_ptr(), target.as_mut_ptr());
+        std::ptr::copy_nonoverlapping(target.as_ptr(), to, left.min(16) * PANEL);
+    }
+}
+
+/// A stored f32 panel seen as a matrix of `rows` rows.
+unsafe fn floats<'a>(panel: *const u32, rows: usize) -> Mat<'a> {
+    // SAFETY: the caller vouches for `rows` rows of PANEL words.
+    unsafe { Mat::from_raw(panel.cast(), Elem::F32, rows, PANEL, PANEL) }
+}
+
+/// Writes numbers `range` of the contraction of a panel of pairs as f32.
+unsafe fn widen(panel: *const u32, range: Range<usize>, to: *mut u32) {
+    for (idx, number) in range.enumerate() {
+        // Little or big end, the earlier number is the low half of the word.
+        let shift = if number % 2 == 0 { 16 } else { 0 };
+        for col in 0..PANEL {
+            // SAFETY: the panel has a row for every pair, `to` one for every number.
+            unsafe {
+                let pair = panel.add(number / 2 * PANEL + col).read();
+                to.add(idx * PANEL + col).write((pair << shift) & 0xffff_0000);
+            }
+        }
+    }
+}

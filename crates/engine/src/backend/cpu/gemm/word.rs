@@ -1,0 +1,139 @@
+//! The 32-bit words a product is made of.
+//!
+//! Every micro-kernel multiplies words: a word is either one f32 or two bf16
+//! numbers that are neighbours along the contracted dimension. Seen this way a
+//! bf16 product is an f32 product of half the length, and packing, panels and
+//! tiles exist once.
+
+use super::Precision;
+use crate::backend::cpu::isa::Isa;
+use crate::backend::cpu::view::{Elem, Mat};
+
+/// Numbers that are read or rounded together.
+pub(super) const LINE: usize = 32;
+
+/// What one word of an operand holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// Two bf16 numbers, the earlier one in the low half.
+    Pairs,
+    /// One f32.
+    Floats,
+    /// One f32 that a bf16 could hold: bf16 products without a bf16 dot.
+    RoundedFloats,
+}
+
+impl Form {
+    /// The form in which `isa` computes products of `precision`.
+    pub(super) fn choose(isa: Isa, precision: Precision) -> Self {
+        match precision {
+            Precision::F32 => Self::Floats,
+            Precision::Bf16 if isa.has_bf16_dot() => Self::Pairs,
+            Precision::Bf16 => Self::RoundedFloats,
+        }
+    }
+
+    /// Numbers of the contracted dimension in one word.
+    pub(super) const fn numbers(self) -> usize {
+        match self {
+            Self::Pairs => 2,
+            Self::Floats | Self::RoundedFloats => 1,
+        }
+    }
+
+    /// Words that hold `k` numbers, the last padded with zeros.
+    pub(super) const fn words(self, k: usize) -> usize {
+        k.div_ceil(self.numbers())
+    }
+
+    /// Whether memory that stores `elem` holds words of this form already.
+    pub(super) fn is_stored_as(self, elem: Elem) -> bool {
+        match elem {
+            Elem::F32 => self == Self::Floats,
+            Elem::Bf16 => self == Self::Pairs,
+        }
+    }
+}
+
+/// The bf16 nearest to `x`, ties to even, as bits.
+#[inline(always)]
+pub(super) fn round(x: f32) -> u16 {
+    let bits = x.to_bits();
+    let nearest = bits.wrapping_add(0x7fff + ((bits >> 16) & 1));
+    // Adding could carry a NaN into infinity; a quiet bit cannot.
+    let safe = if x.is_nan() { bits | 0x0040_0000 } else { nearest };
+    (safe >> 16) as u16
+}
+
+/// The f32 a bf16 stands for.
+#[inline(always)]
+pub(super) fn widen(bits: u16) -> f32 {
+    f32::from_bits(u32::from(bits) << 16)
+}
+
+/// Puts two bf16 numbers into one word.
+#[inline(always)]
+pub(super) fn pair(early: u16, late: u16) -> u32 {
+    u32::from(early) | u32::from(late) << 16
+}
+
+/// Up to [`LINE`] numbers of one row, widened, zeros where the matrix ends.
+///
+/// # Safety
+/// `row < mat.rows`, and the caller's memory promise of `mat` holds.
+#[inline(always)]
+pub(super) unsafe fn read(mat: Mat<'_>, row: usize, col: usize) -> [f32; LINE] {
+    let mut line = [0.0; LINE];
+    let count = mat.cols.saturating_sub(col).min(LINE);
+    // SAFETY: `count` numbers from `col` on lie within the row.
+    unsafe {
+        match mat.elem {
+            Elem::F32 => copy(mat.row_ptr(row).cast::<f32>().wrapping_add(col), count, &mut line),
+            Elem::Bf16 => {
+                let mut bits = [0_u16; LINE];
+                copy(mat.row_ptr(row).cast::<u16>().wrapping_add(col), count, &mut bits);
+                for idx in 0..LINE {
+                    line[idx] = widen(bits[idx]);
+                }
+            }
+        }
+    }
+    line
+}
+
+/// Copies `count` values to the start of `line`; whole lines take a path without a loop.
+#[inline(always)]
+unsafe fn copy<T: Copy>(from: *const T, count: usize, line: &mut [T; LINE]) {
+    // SAFETY: the caller vouches for `count` values at `from`; `count <= LINE`.
+    unsafe {
+        if count == LINE {
+            *line = from.cast::<[T; LINE]>().read_unaligned();
+        } else {
+            std::ptr::copy_nonoverlapping(from, line.as_mut_ptr(), count);
+        }
+    }
+}
+
+/// As [`read`], in bf16: stored bits as they are, f32 through `rounded`.
+///
+/// # Safety
+/// As for [`read`].
+#[inline(always)]
+pub(super) unsafe fn read_bf16(
+    mat: Mat<'_>,
+    row: usize,
+    col: usize,
+    rounded: impl Fn(&[f32; LINE]) -> [u16; LINE],
+) -> [u16; LINE] {
+    match mat.elem {
+        // SAFETY: the caller's promise.
+        Elem::F32 => rounded(&unsafe { read(mat, row, col) }),
+        Elem::Bf16 => {
+            let mut bits = [0; LINE];
+            let count = mat.cols.saturating_sub(col).min(LINE);
+            // SAFETY: `count` numbers from `col` on lie within the row.
+            unsafe { copy(mat.row_ptr(row).cast::<u16>().wrapping_add(col), count, &mut bits) };
+            bits
+        }
+    }
+}
