@@ -9,8 +9,9 @@
 //! * [`split`] cuts C into blocks; a block is one task of the pool. The whole
 //!   contraction of an element happens in one task, in one order, so results do
 //!   not depend on the number of threads or on the cut.
+//! * [`visit`] cuts long contractions so that what is read twice is in cache.
 //! * [`task`] packs the right operand of its block into cache unless it is
-//!   stored as [`Panels`], then walks over tiles of C.
+//!   stored as [`Panels`], then walks over tiles of C, visit by visit.
 //! * [`kernel`] computes a tile in registers, one instruction set per file.
 //!
 //! It is not a BLAS: no transposed C, no complex numbers, nothing in f64.
@@ -25,6 +26,7 @@ mod task;
 #[cfg(test)]
 mod tests;
 mod transpose;
+mod visit;
 mod word;
 
 pub use panels::{Panels, PanelsView};

@@ -53,7 +53,8 @@ impl Panels {
             Precision::F32 => Form::Floats,
             Precision::Bf16 => Form::Pairs,
         };
-        let panel_words = form.words(mat.cols) * PANEL;
+        let words = form.words(mat.cols);
+        let panel_words = words * PANEL;
         let n_panels = mat.rows.div_ceil(PANEL);
         let mut lines = scratch::lines(n_panels * panel_words);
         let target = Target(lines.as_mut_ptr().cast());
@@ -61,7 +62,8 @@ impl Panels {
         pool.run(n_panels, |panel| {
             // SAFETY: panel `panel` is this task's own part of `lines`.
             unsafe {
-                pack::pack(kernel, &Operand::Rows(mat), form, panel, target.get().add(panel * panel_words));
+                let to = target.get().add(panel * panel_words);
+                pack::pack(kernel, &Operand::Rows(mat), form, panel, &(0..words), to);
             }
         });
         Self { lines, form, n: mat.rows, k: mat.cols }
@@ -100,10 +102,7 @@ impl Panels {
     /// # Panics
     /// If they are not, or the rows do not exist.
     pub fn rows(&self, range: Range<usize>) -> PanelsView<'_> {
-        assert!(range.start <= range.end && range.end <= self.n, "rows {range:?} of {}", self.n);
-        let is_edge = |row: usize| row.is_multiple_of(PANEL) || row == self.n;
-        assert!(is_edge(range.start) && is_edge(range.end), "rows {range:?} cut a panel of {PANEL}");
-        PanelsView { panels: self, first_panel: range.start.div_ceil(PANEL), n: range.len() }
+        self.view().rows(range)
     }
 
     /// Writes row `n`, widened, to `to`.
@@ -143,6 +142,18 @@ impl PanelsView<'_> {
     /// How the numbers are stored.
     pub fn elem(&self) -> Elem {
         self.panels.elem()
+    }
+
+    /// The rows `range` of those in view; both ends are multiples of 32, or the end.
+    ///
+    /// # Panics
+    /// If they are not, or the rows do not exist.
+    pub fn rows(self, range: Range<usize>) -> Self {
+        assert!(range.start <= range.end && range.end <= self.n, "rows {range:?} of {}", self.n);
+        let is_edge = |row: usize| row.is_multiple_of(PANEL) || row == self.n;
+        assert!(is_edge(range.start) && is_edge(range.end), "rows {range:?} cut a panel of {PANEL}");
+        let first_panel = self.first_panel + range.start.div_ceil(PANEL);
+        Self { first_panel, n: range.len(), ..self }
     }
 
     /// The words of one panel of the view.

@@ -1,6 +1,6 @@
 //! How C is cut into tasks.
 
-use super::kernel::PANEL;
+use super::kernel::{PANEL, Tile};
 use std::ops::Range;
 
 /// The sizes that decide a cut.
@@ -14,6 +14,10 @@ pub(super) struct Load {
     pub(super) words: usize,
     /// Those of them that a task has to pack for itself.
     pub(super) packed_words: usize,
+    /// The most words in one visit.
+    pub(super) visit_words: usize,
+    /// Visits of each tile.
+    pub(super) visits: usize,
     /// Threads that share the tasks.
     pub(super) threads: usize,
 }
@@ -26,28 +30,31 @@ pub(super) struct Split {
     col_parts: usize,
 }
 
-/// A panel block and a tile of A stay in a level-two cache of one MiB.
+/// The most panels in a block.
+const WIDEST: usize = 8;
+/// What a task reads again and again stays in three quarters of a second cache of one MiB.
 const CACHED_WORDS: usize = 192 * 1024;
 
 // Cycles, measured roughly: they only rank the candidates.
 const PER_TILE_WORD: usize = 24;
 const PER_TILE: usize = 150;
+const PER_LOADED_WORD: usize = 3;
 const PER_PACKED_WORD: usize = 12;
 const PER_TASK: usize = 1500;
 
 impl Split {
     /// The cut with the shortest estimated time.
     pub(super) fn choose(load: Load) -> Self {
-        let widest = (CACHED_WORDS / (load.words.max(1) * PANEL)).clamp(1, 8);
-        let fewest = load.panels.div_ceil(widest);
-        let mut best = Self { load, row_parts: 1, col_parts: fewest };
-        for width in 1..=widest {
+        let mut best = Self { load, row_parts: 1, col_parts: load.panels };
+        let mut best_cost = usize::MAX;
+        for width in 1..=WIDEST.min(load.panels) {
             let col_parts = load.panels.div_ceil(width);
             let mut row_parts = 1;
             while row_parts <= load.tiles {
                 let candidate = Self { load, row_parts, col_parts };
-                if candidate.cost() < best.cost() {
-                    best = candidate;
+                let cost = candidate.cost();
+                if cost < best_cost {
+                    (best, best_cost) = (candidate, cost);
                 }
                 row_parts = (row_parts * 3).div_ceil(2);
             }
@@ -66,18 +73,19 @@ impl Split {
         (part(self.load.tiles, self.row_parts, row), part(self.load.panels, self.col_parts, col))
     }
 
-    /// The most tiles and panels a task has.
-    pub(super) fn largest(&self) -> (usize, usize) {
-        (self.load.tiles.div_ceil(self.row_parts), self.load.panels.div_ceil(self.col_parts))
-    }
-
     fn cost(&self) -> usize {
-        let (tiles, panels) = self.largest();
-        let packing = panels * self.load.packed_words * PER_PACKED_WORD;
-        let task = tiles * panels * (self.load.words * PER_TILE_WORD + PER_TILE) + packing + PER_TASK;
-        // A busy core makes the others wait for its last task: half of one, say.
-        let waiting = if self.load.threads > 1 { task / 2 } else { 0 };
-        self.tasks().div_ceil(self.load.threads) * task + waiting
+        let Load { words, packed_words, visit_words, visits, threads, .. } = self.load;
+        let tiles = self.load.tiles.div_ceil(self.row_parts);
+        let panels = self.load.panels.div_ceil(self.col_parts);
+        let tile = panels * (words * PER_TILE_WORD + PER_TILE) + words * PER_LOADED_WORD;
+        let mut task = tiles * tile + panels * packed_words * PER_PACKED_WORD + PER_TASK;
+        let sums = if visits > 1 { tiles * panels * size_of::<Tile>() / 4 } else { 0 };
+        if panels * visit_words * PANEL + sums > CACHED_WORDS {
+            task += task / 8;
+        }
+        // A busy core makes the others wait for its last task: a quarter of one, say.
+        let waiting = if threads > 1 { task / 4 } else { 0 };
+        self.tasks().div_ceil(threads) * task + waiting
     }
 }
 

@@ -3,6 +3,7 @@
 use super::finish::Place;
 use super::kernel::{Kernel, PANEL, Strip, Tile};
 use super::split::{Load, Split, part};
+use super::visit::{FUSED, Visit, visits};
 use super::word::Form;
 use super::{Epilogue, Precision, Segment, pack, scratch};
 use crate::backend::cpu::isa::Isa;
@@ -10,11 +11,6 @@ use crate::backend::cpu::pool::Pool;
 use crate::backend::cpu::view::MatMut;
 use std::ops::Range;
 
-/// The most words of the contraction between two visits of a tile: A's tile
-/// stays in the first cache and B's panels in the second.
-const STRIP_WORDS: usize = 512;
-/// Tiles that share a strip's panels before the next strip begins.
-const GROUP: usize = 8;
 /// Rows of A that are converted in one task.
 const CONVERTED_ROWS: usize = 64;
 const TILE_WORDS: usize = size_of::<Tile>() / 4;
@@ -26,7 +22,6 @@ struct Product<'a> {
     epilogue: &'a Epilogue<'a>,
     c: MatMut<'a>,
     tiles: usize,
-    split: Split,
     /// Converted left operands, in the order of the segments that need it.
     converted: *mut u32,
 }
@@ -46,142 +41,176 @@ pub(super) fn run(
     let form = Form::choose(isa, precision);
     let kernel = Kernel::choose(isa, form);
     let tiles = c.rows.div_ceil(kernel.rows);
+    let mut product = Product { kernel, form, segments, epilogue, c, tiles, converted: std::ptr::null_mut() };
+    let is_converted = |segment: &&Segment<'_>| !product.is_direct(segment);
     let words = |segment: &Segment<'_>| form.words(segment.a.cols);
-    let is_packed = |segment: &&Segment<'_>| pack::stored(&segment.b, form, 0).is_none();
-    let load = Load {
-        tiles,
-        panels: c.cols.div_ceil(PANEL),
-        words: segments.iter().map(words).sum(),
-        packed_words: segments.iter().filter(is_packed).map(words).sum(),
-        threads: pool.threads(),
-    };
-    let is_converted = |segment: &&Segment<'_>| !is_direct(segment, form);
     let converted: usize = segments.iter().filter(is_converted).map(words).sum();
-    scratch::with(converted * c.rows, |converted| {
-        let split = Split::choose(load);
-        let product = Product { kernel, form, segments, epilogue, c, tiles, split, converted };
+    let split = Split::choose(product.load(pool.threads()));
+    scratch::with(converted * c.rows, |memory| {
+        product.converted = memory;
         product.convert(pool);
-        // SAFETY: blocks are disjoint, and `kernel` was chosen for a present `isa`.
-        pool.run(split.tasks(), |task| unsafe { product.block(task) });
+        let product = &product;
+        pool.run(split.tasks(), |task| {
+            let (tiles, panels) = split.block(task);
+            // SAFETY: blocks are disjoint, and `kernel` was chosen for a present `isa`.
+            unsafe { product.block(tiles, panels) };
+        });
     });
 }
 
-/// Whether a kernel can read the left operand where it is.
-fn is_direct(segment: &Segment<'_>, form: Form) -> bool {
-    form.is_stored_as(segment.a.elem) && segment.a.cols.is_multiple_of(form.numbers())
-}
-
 impl Product<'_> {
+    /// Whether the kernel can read the left operand where it is.
+    fn is_direct(&self, segment: &Segment<'_>) -> bool {
+        self.form.is_stored_as(segment.a.elem) && segment.a.cols.is_multiple_of(self.form.numbers())
+    }
+
+    /// Whether the kernel can read the right operand where it is.
+    fn is_stored(&self, segment: &Segment<'_>) -> bool {
+        pack::stored(&segment.b, self.form, 0).is_some()
+    }
+
+    fn visits(&self) -> impl Iterator<Item = Visit> + Clone {
+        visits(self.segments, self.form)
+    }
+
+    fn load(&self, threads: usize) -> Load {
+        let words = |segment: &Segment<'_>| self.form.words(segment.a.cols);
+        let is_packed = |segment: &&Segment<'_>| !self.is_stored(segment);
+        Load {
+            tiles: self.tiles,
+            panels: self.c.cols.div_ceil(PANEL),
+            words: self.segments.iter().map(words).sum(),
+            packed_words: self.segments.iter().filter(is_packed).map(words).sum(),
+            visit_words: self.visits().map(|visit| visit.words()).max().unwrap_or(0),
+            visits: self.visits().count(),
+            threads,
+        }
+    }
+
     /// Brings left operands into the form the kernel reads, where they are not.
     fn convert(&self, pool: &Pool) {
         let rows = self.c.rows;
         let mut to = self.converted;
-        for segment in self.segments.iter().filter(|segment| !is_direct(segment, self.form)) {
+        for segment in self.segments.iter().filter(|segment| !self.is_direct(segment)) {
             let words = self.form.words(segment.a.cols);
             let target = Target(to);
             pool.for_chunks(rows, CONVERTED_ROWS, |chunk| {
                 let part = segment.a.rows(chunk.start, chunk.len());
                 // SAFETY: the chunk's rows are this task's own part of the scratch memory.
-                unsafe { (self.kernel.convert)(part, self.form, target.row(chunk.start * words)) };
+                unsafe { (self.kernel.convert)(part, self.form, target.at(chunk.start * words)) };
             });
             to = to.wrapping_add(words * rows);
         }
     }
 
-    /// Computes one block of C.
-    unsafe fn block(&self, task: usize) {
-        let (tiles, panels) = self.split.block(task);
-        let words = self.segments.iter().filter(|s| pack::stored(&s.b, self.form, 0).is_none());
-        let words: usize = words.map(|s| self.form.words(s.a.cols)).sum();
-        let sums = GROUP * panels.len();
-        scratch::with(sums * TILE_WORDS + words * panels.len() * PANEL, |memory| {
-            let packed = memory.wrapping_add(sums * TILE_WORDS);
+    /// Computes one block of C, visit by visit.
+    unsafe fn block(&self, tiles: Range<usize>, panels: Range<usize>) {
+        let visits = self.visits();
+        let packed = visits.clone().map(|visit| visit.words()).max().unwrap_or(0) * panels.len() * PANEL;
+        // Sums of a single visit need not outlive their tile.
+        let is_long = visits.clone().nth(1).is_some();
+        let n_tiles = if is_long { tiles.len() * panels.len() } else { 1 };
+        scratch::with(n_tiles * TILE_WORDS + packed, |memory| {
+            let sums = Sums { tiles: memory.cast(), stride: if is_long { panels.len() } else { 0 } };
+            let packed = memory.wrapping_add(n_tiles * TILE_WORDS);
+            let mut visits = visits.peekable();
+            let mut resume = false;
             // SAFETY: the scratch memory was measured for this block.
             unsafe {
-                self.pack(&panels, packed);
-                for first in tiles.clone().step_by(GROUP) {
-                    let group = first..tiles.end.min(first + GROUP);
-                    self.group(group, &panels, memory.cast(), packed);
+                while let Some(visit) = visits.next() {
+                    self.pack(&visit, &panels, packed);
+                    let step = Step { visit, packed, resume, is_last: visits.peek().is_none() };
+                    self.visit(&step, tiles.clone(), &panels, &sums);
+                    resume = true;
+                }
+                if !resume {
+                    sums.tiles.write_bytes(0, n_tiles);
+                    tiles.for_each(|tile| {
+                        panels.clone().for_each(|panel| self.finish(sums.tiles, tile, panel))
+                    });
                 }
             }
         });
     }
 
-    /// Packs the panels of every segment that is not stored as such.
-    unsafe fn pack(&self, panels: &Range<usize>, mut to: *mut u32) {
-        for segment in self.segments {
-            if pack::stored(&segment.b, self.form, 0).is_some() {
+    /// Packs what a visit reads of the segments that are not stored as panels.
+    unsafe fn pack(&self, visit: &Visit, panels: &Range<usize>, mut to: *mut u32) {
+        for stretch in visit.stretches() {
+            let segment = &self.segments[stretch.segment];
+            if self.is_stored(segment) {
                 continue;
             }
             for panel in panels.clone() {
                 // SAFETY: passed on.
-                unsafe { pack::pack(self.kernel, &segment.b, self.form, panel, to) };
-                to = to.wrapping_add(self.form.words(segment.a.cols) * PANEL);
+                unsafe { pack::pack(self.kernel, &segment.b, self.form, panel, &stretch.words, to) };
+                to = to.wrapping_add(stretch.words.len() * PANEL);
             }
         }
     }
 
-    /// Computes a few tiles × `panels`, strip by strip, and writes them.
-    unsafe fn group(&self, tiles: Range<usize>, panels: &Range<usize>, sums: *mut Tile, packed: *const u32) {
-        let mut resume = false;
-        let (mut converted, mut packed) = (self.converted.cast_const(), packed);
-        for segment in self.segments {
-            let words = self.form.words(segment.a.cols);
-            let (a, a_stride) = if is_direct(segment, self.form) {
-                (segment.a.row_ptr(0), segment.a.stride * segment.a.elem.bytes())
-            } else {
-                let own = converted;
-                converted = converted.wrapping_add(words * self.c.rows);
-                (own.cast(), words * 4)
-            };
-            let stored = pack::stored(&segment.b, self.form, panels.start);
-            let b = stored.unwrap_or(packed);
-            let n_strips = words.div_ceil(STRIP_WORDS);
-            for strip in 0..n_strips {
-                let range = part(words, n_strips, strip);
-                for (t, tile) in tiles.clone().enumerate() {
-                    let rows = self.rows(tile);
-                    for (p, panel) in panels.clone().enumerate() {
-                        let strip = Strip {
-                            a: a.wrapping_add(rows.start * a_stride + range.start * 4),
-                            a_stride,
-                            b: b.wrapping_add((p * words + range.start) * PANEL),
-                            words: range.len(),
-                        };
-                        let cols = self.cols(panel).len();
-                        // SAFETY: rows, columns and words exist in both operands.
-                        unsafe {
-                            let tile = sums.add(t * panels.len() + p);
-                            (self.kernel.multiply)(&strip, rows.len(), cols, tile, resume);
-                        }
+    /// Adds the products of one visit to a block, and writes it if it was the last.
+    unsafe fn visit(&self, step: &Step, tiles: Range<usize>, panels: &Range<usize>, sums: &Sums) {
+        for (t, tile) in tiles.enumerate() {
+            let rows = self.rows(tile);
+            let (mut strips, n_strips) = self.strips(step, rows.start, panels);
+            for (p, panel) in panels.clone().enumerate() {
+                // SAFETY: rows, columns and words exist in both operands.
+                unsafe {
+                    let sum = sums.at(t, p);
+                    let strips = &mut strips[..n_strips];
+                    (self.kernel.multiply)(strips, rows.len(), self.cols(panel).len(), sum, step.resume);
+                    if step.is_last {
+                        self.finish(sum, tile, panel);
+                    }
+                    for strip in strips {
+                        strip.b = strip.b.wrapping_add(strip.panel_words);
                     }
                 }
-                resume = true;
             }
-            if stored.is_none() {
+        }
+    }
+
+    /// The operands of a visit for the rows from `row` on and the first of `panels`.
+    fn strips(&self, step: &Step, row: usize, panels: &Range<usize>) -> ([Strip; FUSED], usize) {
+        let mut strips = [Strip::default(); FUSED];
+        let stretches = step.visit.stretches();
+        let mut packed = step.packed;
+        for (strip, stretch) in strips.iter_mut().zip(stretches) {
+            let segment = &self.segments[stretch.segment];
+            let words = stretch.words.len();
+            let (a, a_stride) = self.left(stretch.segment);
+            strip.a = a.wrapping_add(row * a_stride + stretch.words.start * 4);
+            strip.a_stride = a_stride;
+            strip.words = words;
+            if let Some(stored) = pack::stored(&segment.b, self.form, panels.start) {
+                strip.b = stored.wrapping_add(stretch.words.start * PANEL);
+                strip.panel_words = self.form.words(segment.a.cols) * PANEL;
+            } else {
+                strip.b = packed;
+                strip.panel_words = words * PANEL;
                 packed = packed.wrapping_add(words * panels.len() * PANEL);
             }
         }
-        // SAFETY: as above.
-        unsafe { self.finish(tiles, panels, sums, resume) };
+        (strips, stretches.len())
     }
 
-    /// Writes the tiles of a group; without a single strip they are zero.
-    unsafe fn finish(&self, tiles: Range<usize>, panels: &Range<usize>, sums: *mut Tile, computed: bool) {
-        for (t, tile) in tiles.enumerate() {
-            for (p, panel) in panels.clone().enumerate() {
-                let place =
-                    Place { epilogue: self.epilogue, c: self.c, rows: self.rows(tile), cols: self.cols(panel) };
-                // SAFETY: the tile is in the scratch memory, the place in this task's block.
-                unsafe {
-                    let tile = sums.add(t * panels.len() + p);
-                    if !computed {
-                        tile.write_bytes(0, 1);
-                    }
-                    (self.kernel.finish)(tile, &place);
-                }
-            }
+    /// First row and bytes per row of a left operand as the kernel reads it.
+    fn left(&self, segment_idx: usize) -> (*const u8, usize) {
+        let segment = &self.segments[segment_idx];
+        if self.is_direct(segment) {
+            return (segment.a.row_ptr(0), segment.a.stride * segment.a.elem.bytes());
         }
+        let earlier = self.segments[..segment_idx].iter().filter(|segment| !self.is_direct(segment));
+        let words: usize = earlier.map(|segment| self.form.words(segment.a.cols)).sum();
+        let own = self.converted.wrapping_add(words * self.c.rows);
+        (own.cast_const().cast(), self.form.words(segment.a.cols) * 4)
+    }
+
+    unsafe fn finish(&self, sum: *const Tile, tile: usize, panel: usize) {
+        let (rows, cols) = (self.rows(tile), self.cols(panel));
+        let place = Place { epilogue: self.epilogue, c: self.c, rows, cols };
+        // SAFETY: the place lies in this task's block.
+        unsafe { (self.kernel.finish)(sum, &place) };
     }
 
     fn rows(&self, tile: usize) -> Range<usize> {
@@ -193,6 +222,27 @@ impl Product<'_> {
     }
 }
 
+/// One visit to a block.
+struct Step {
+    visit: Visit,
+    packed: *const u32,
+    resume: bool,
+    is_last: bool,
+}
+
+/// Where a block keeps its sums: a tile for each, or one for all.
+struct Sums {
+    tiles: *mut Tile,
+    /// Tiles per row of the block; zero if there is one for all.
+    stride: usize,
+}
+
+impl Sums {
+    fn at(&self, tile: usize, panel: usize) -> *mut Tile {
+        self.tiles.wrapping_add(tile * self.stride + if self.stride > 0 { panel } else { 0 })
+    }
+}
+
 /// A pointer that tasks write disjoint parts of.
 struct Target(*mut u32);
 
@@ -200,7 +250,7 @@ struct Target(*mut u32);
 unsafe impl Sync for Target {}
 
 impl Target {
-    fn row(&self, words: usize) -> *mut u32 {
+    fn at(&self, words: usize) -> *mut u32 {
         self.0.wrapping_add(words)
     }
 }

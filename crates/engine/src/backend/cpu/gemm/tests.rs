@@ -74,9 +74,7 @@ impl Owned {
         let canary = bf16::from_f32(CANARY).to_f32();
         let is_outside = |row: usize, col: usize| row == 0 || row > self.rows || col >= self.cols;
         (0..mat.rows).all(|row| {
-            (0..mat.cols).all(|col| {
-                !is_outside(row, col) || [CANARY, canary].contains(&mat.get(row, col))
-            })
+            (0..mat.cols).all(|col| !is_outside(row, col) || [CANARY, canary].contains(&mat.get(row, col)))
         })
     }
 }
@@ -241,7 +239,8 @@ fn check(case: &Case) {
 
 #[test]
 fn every_kind_of_operand_at_awkward_shapes() {
-    let shapes = [(1, 1, 1), (13, 33, 17), (7, 31, 64), (12, 32, 32), (25, 65, 35), (40, 16, 130), (16, 70, 95)];
+    let shapes =
+        [(1, 1, 1), (13, 33, 17), (7, 31, 64), (12, 32, 32), (25, 65, 35), (40, 16, 130), (16, 70, 95)];
     for (m, n, k) in shapes {
         for kind in KINDS {
             for (a, b) in [(Elem::F32, Elem::F32), (Elem::Bf16, Elem::Bf16), (Elem::Bf16, Elem::F32)] {

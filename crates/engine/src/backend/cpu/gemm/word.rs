@@ -77,6 +77,15 @@ pub(super) fn pair(early: u16, late: u16) -> u32 {
     u32::from(early) | u32::from(late) << 16
 }
 
+/// Neighbours as words.
+#[inline(always)]
+pub(super) fn pairs(bits: [u16; LINE]) -> [u32; LINE / 2] {
+    // SAFETY: both are 64 bytes without padding. A loop over [`pair`] says the
+    // same, but compilers do not see that it moves nothing.
+    let words = unsafe { std::mem::transmute::<[u16; LINE], [u32; LINE / 2]>(bits) };
+    if cfg!(target_endian = "big") { words.map(|word| word.rotate_left(16)) } else { words }
+}
+
 /// Up to [`LINE`] numbers of one row, widened, zeros where the matrix ends.
 ///
 /// # Safety

@@ -50,7 +50,12 @@ impl Simd for Fma {
     unsafe fn transpose(block: &[[u32; 16]; 16], to: *mut u32) {
         for row in [0, 8] {
             for col in [0, 8] {
-                unsafe { transpose_8(block.as_ptr().add(row).cast::<u32>().add(col), to.add(col * super::PANEL + row)) };
+                unsafe {
+                    transpose_8(
+                        block.as_ptr().add(row).cast::<u32>().add(col),
+                        to.add(col * super::PANEL + row),
+                    )
+                };
             }
         }
     }

@@ -91,8 +91,8 @@ pub(super) trait Simd: Copy {
 pub(super) struct Kernel {
     /// Rows of a tile.
     pub(super) rows: usize,
-    /// Adds a strip's product to a tile: see [`tile::multiply`].
-    pub(super) multiply: unsafe fn(&Strip, usize, usize, *mut Tile, bool),
+    /// Adds the products of strips to a tile: see [`tile::multiply`].
+    pub(super) multiply: unsafe fn(&[Strip], usize, usize, *mut Tile, bool),
     /// Writes a tile to C: see [`super::finish::finish`].
     pub(super) finish: unsafe fn(*const Tile, &Place<'_>),
     /// Packs rows: see [`super::pack::rows`].
@@ -135,9 +135,9 @@ macro_rules! table {
             use crate::backend::cpu::view::Mat;
 
             $(#[$feature])*
-            unsafe fn multiply(strip: &Strip, rows: usize, cols: usize, tile: *mut Tile, resume: bool) {
+            unsafe fn multiply(strips: &[Strip], rows: usize, cols: usize, tile: *mut Tile, resume: bool) {
                 // SAFETY: the caller's promises are passed on, here and below.
-                unsafe { tile::multiply::<$simd, $vectors, { $vectors / 2 }>(strip, rows, cols, tile, resume) }
+                unsafe { tile::multiply::<$simd, $vectors, { $vectors / 2 }>(strips, rows, cols, tile, resume) }
             }
             $(#[$feature])*
             unsafe fn finish(tile: *const Tile, place: &Place<'_>) {

@@ -2,12 +2,13 @@
 
 use super::{PANEL, Simd, TILE_ROWS};
 
-/// The sums of a tile of C between two strips.
+/// The sums of a tile of C between two visits.
 #[derive(Clone, Copy)]
 #[repr(C, align(64))]
 pub(in super::super) struct Tile(pub(in super::super) [[f32; PANEL]; TILE_ROWS]);
 
 /// A stretch of the contraction: rows of A times one panel of B.
+#[derive(Clone, Copy)]
 pub(in super::super) struct Strip {
     /// First word of the first row of A; any alignment.
     pub(in super::super) a: *const u8,
@@ -15,23 +16,31 @@ pub(in super::super) struct Strip {
     pub(in super::super) a_stride: usize,
     /// First row of the panel, [`PANEL`] words per row.
     pub(in super::super) b: *const u32,
+    /// Words from here to the same place in the next panel.
+    pub(in super::super) panel_words: usize,
     /// Length.
     pub(in super::super) words: usize,
 }
 
-/// Computes the leading `rows` × `cols` of a tile, at least; adds to it if
-/// `resume`, else overwrites it.
+impl Default for Strip {
+    fn default() -> Self {
+        Self { a: std::ptr::null(), a_stride: 0, b: std::ptr::null(), panel_words: 0, words: 0 }
+    }
+}
+
+/// Computes the leading `rows` × `cols` of a tile, at least, over all strips;
+/// adds to it if `resume`, else overwrites it.
 ///
 /// `FULL` is the number of vectors across a tile in registers, `HALF` a smaller
 /// one for narrow ends; wider panels are walked in several passes.
 ///
 /// # Safety
-/// The strip must be readable for `rows` rows of A and all words of the panel,
+/// The strips must be readable for `rows` rows of A and all words of the panel,
 /// `rows` between 1 and `S::ROWS`, `cols` at most [`PANEL`], and the processor
 /// must have the instructions of `S`.
 #[inline(always)]
 pub(super) unsafe fn multiply<S: Simd, const FULL: usize, const HALF: usize>(
-    strip: &Strip,
+    strips: &[Strip],
     rows: usize,
     cols: usize,
     tile: *mut Tile,
@@ -42,10 +51,10 @@ pub(super) unsafe fn multiply<S: Simd, const FULL: usize, const HALF: usize>(
         // SAFETY: `col` stays below PANEL, a multiple of every width.
         unsafe {
             if cols - col > HALF * S::LANES {
-                by_rows::<S, FULL>(strip, rows, col, tile, resume);
+                by_rows::<S, FULL>(strips, rows, col, tile, resume);
                 col += FULL * S::LANES;
             } else {
-                by_rows::<S, HALF>(strip, rows, col, tile, resume);
+                by_rows::<S, HALF>(strips, rows, col, tile, resume);
                 col += HALF * S::LANES;
             }
         }
@@ -54,7 +63,7 @@ pub(super) unsafe fn multiply<S: Simd, const FULL: usize, const HALF: usize>(
 
 #[inline(always)]
 unsafe fn by_rows<S: Simd, const V: usize>(
-    strip: &Strip,
+    strips: &[Strip],
     rows: usize,
     col: usize,
     tile: *mut Tile,
@@ -63,18 +72,18 @@ unsafe fn by_rows<S: Simd, const V: usize>(
     // SAFETY: passed on. The guards are constants: rows beyond `S::ROWS` cost no code.
     unsafe {
         match rows {
-            1 => registers::<S, 1, V>(strip, col, tile, resume),
-            2 => registers::<S, 2, V>(strip, col, tile, resume),
-            3 => registers::<S, 3, V>(strip, col, tile, resume),
-            4 => registers::<S, 4, V>(strip, col, tile, resume),
-            5 if S::ROWS >= 5 => registers::<S, 5, V>(strip, col, tile, resume),
-            6 if S::ROWS >= 6 => registers::<S, 6, V>(strip, col, tile, resume),
-            7 if S::ROWS >= 7 => registers::<S, 7, V>(strip, col, tile, resume),
-            8 if S::ROWS >= 8 => registers::<S, 8, V>(strip, col, tile, resume),
-            9 if S::ROWS >= 9 => registers::<S, 9, V>(strip, col, tile, resume),
-            10 if S::ROWS >= 10 => registers::<S, 10, V>(strip, col, tile, resume),
-            11 if S::ROWS >= 11 => registers::<S, 11, V>(strip, col, tile, resume),
-            12 if S::ROWS >= 12 => registers::<S, 12, V>(strip, col, tile, resume),
+            1 => registers::<S, 1, V>(strips, col, tile, resume),
+            2 => registers::<S, 2, V>(strips, col, tile, resume),
+            3 => registers::<S, 3, V>(strips, col, tile, resume),
+            4 => registers::<S, 4, V>(strips, col, tile, resume),
+            5 if S::ROWS >= 5 => registers::<S, 5, V>(strips, col, tile, resume),
+            6 if S::ROWS >= 6 => registers::<S, 6, V>(strips, col, tile, resume),
+            7 if S::ROWS >= 7 => registers::<S, 7, V>(strips, col, tile, resume),
+            8 if S::ROWS >= 8 => registers::<S, 8, V>(strips, col, tile, resume),
+            9 if S::ROWS >= 9 => registers::<S, 9, V>(strips, col, tile, resume),
+            10 if S::ROWS >= 10 => registers::<S, 10, V>(strips, col, tile, resume),
+            11 if S::ROWS >= 11 => registers::<S, 11, V>(strips, col, tile, resume),
+            12 if S::ROWS >= 12 => registers::<S, 12, V>(strips, col, tile, resume),
             _ => unreachable!("a tile of {rows} rows"),
         }
     }
@@ -83,12 +92,12 @@ unsafe fn by_rows<S: Simd, const V: usize>(
 /// `R` rows × `V` vectors of sums, all in registers.
 #[inline(always)]
 unsafe fn registers<S: Simd, const R: usize, const V: usize>(
-    strip: &Strip,
+    strips: &[Strip],
     col: usize,
     tile: *mut Tile,
     resume: bool,
 ) {
-    // SAFETY: the caller vouches for the strip and the tile; `col + V * LANES <= PANEL`.
+    // SAFETY: the caller vouches for the strips and the tile; `col + V * LANES <= PANEL`.
     unsafe {
         let sums = tile.cast::<f32>().add(col);
         let mut acc = [[S::zero(); V]; R];
@@ -99,21 +108,23 @@ unsafe fn registers<S: Simd, const R: usize, const V: usize>(
                 }
             }
         }
-        let mut a = strip.a;
-        let mut b = strip.b.add(col);
-        for _ in 0..strip.words {
-            let mut panel = [S::words(b); V];
-            for v in 1..V {
-                panel[v] = S::words(b.add(v * S::LANES));
-            }
-            for row in 0..R {
-                let word = S::splat(a.add(row * strip.a_stride));
-                for v in 0..V {
-                    acc[row][v] = acc[row][v].multiply_add(word, panel[v]);
+        for strip in strips {
+            let mut a = strip.a;
+            let mut b = strip.b.add(col);
+            for _ in 0..strip.words {
+                let mut panel = [S::words(b); V];
+                for v in 1..V {
+                    panel[v] = S::words(b.add(v * S::LANES));
                 }
+                for row in 0..R {
+                    let word = S::splat(a.add(row * strip.a_stride));
+                    for v in 0..V {
+                        acc[row][v] = acc[row][v].multiply_add(word, panel[v]);
+                    }
+                }
+                a = a.add(4);
+                b = b.add(PANEL);
             }
-            a = a.add(4);
-            b = b.add(PANEL);
         }
         for row in 0..R {
             for v in 0..V {

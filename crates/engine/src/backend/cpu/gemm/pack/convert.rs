@@ -21,15 +21,15 @@ pub(in super::super) unsafe fn convert<S: Simd>(mat: Mat<'_>, form: Form, to: *m
                 match form {
                     Form::Pairs => {
                         let bits = word::read_bf16(mat, row, first, |line| S::round(line));
-                        write::<_, { LINE / 2 }>(bits.as_ptr().cast::<u32>(), to, left);
+                        write(word::pairs(bits), to, left);
                     }
                     Form::Floats => {
-                        write::<_, LINE>(word::read(mat, row, first).as_ptr(), to.cast(), left);
+                        write(word::read(mat, row, first), to.cast(), left);
                     }
                     Form::RoundedFloats => {
                         let mut line = word::read(mat, row, first);
                         line.iter_mut().for_each(|x| *x = word::widen(word::round(*x)));
-                        write::<_, LINE>(line.as_ptr(), to.cast(), left);
+                        write(line, to.cast(), left);
                     }
                 }
             }
@@ -39,13 +39,13 @@ pub(in super::super) unsafe fn convert<S: Simd>(mat: Mat<'_>, form: Form, to: *m
 
 /// Writes `N` words, or the `left` that still fit.
 #[inline(always)]
-unsafe fn write<T: Copy, const N: usize>(from: *const T, to: *mut T, left: usize) {
-    // SAFETY: the caller vouches for `N` words to read and `left` words to write.
+unsafe fn write<T: Copy, const N: usize>(line: [T; N], to: *mut T, left: usize) {
+    // SAFETY: the caller vouches for `left` words.
     unsafe {
         if left >= N {
-            to.cast::<[T; N]>().write_unaligned(from.cast::<[T; N]>().read_unaligned());
+            to.cast::<[T; N]>().write_unaligned(line);
         } else {
-            std::ptr::copy_nonoverlapping(from, to, left);
+            std::ptr::copy_nonoverlapping(line.as_ptr(), to, left);
         }
     }
 }

@@ -44,9 +44,7 @@ unsafe fn sixteen<S: Simd>(mat: Mat<'_>, row: usize, first: usize, form: Form) -
     unsafe {
         if form == Form::Pairs {
             let bits = word::read_bf16(mat, row, 2 * first, |line| S::round(line));
-            for idx in 0..16 {
-                words[idx] = word::pair(bits[2 * idx], bits[2 * idx + 1]);
-            }
+            words = word::pairs(bits);
         } else {
             let line = word::read(mat, row, first);
             for idx in 0..16 {

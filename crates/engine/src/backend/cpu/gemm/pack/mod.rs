@@ -11,6 +11,7 @@ pub(super) use matrix::{columns, rows};
 use super::Operand;
 use super::kernel::{Kernel, PANEL};
 use super::word::Form;
+use std::ops::Range;
 
 /// A panel of `operand` where it is stored, if it needs no packing.
 pub(super) fn stored(operand: &Operand<'_>, form: Form, panel: usize) -> Option<*const u32> {
@@ -20,21 +21,35 @@ pub(super) fn stored(operand: &Operand<'_>, form: Form, panel: usize) -> Option<
     }
 }
 
-/// Packs panel number `panel` of `operand` to `to`.
+/// Packs words `words` of panel number `panel` of `operand` to `to`.
 ///
 /// # Safety
-/// `to` holds [`PANEL`] words for every word of the contraction, the panel
-/// exists, and the processor has the instructions of `kernel`.
-pub(super) unsafe fn pack(kernel: &Kernel, operand: &Operand<'_>, form: Form, panel: usize, to: *mut u32) {
+/// `to` holds [`PANEL`] words for each of `words`, which start at a multiple of
+/// [`PANEL`]; the panel exists and the processor has the instructions of `kernel`.
+pub(super) unsafe fn pack(
+    kernel: &Kernel,
+    operand: &Operand<'_>,
+    form: Form,
+    panel: usize,
+    words: &Range<usize>,
+    to: *mut u32,
+) {
     let first = panel * PANEL;
-    let count = operand.n().saturating_sub(first).min(PANEL);
+    let n = operand.n().min(first + PANEL) - first;
+    let start = words.start * form.numbers();
+    let k = operand.k().min(words.end * form.numbers()) - start;
     // SAFETY: the parts of the operand exist; the rest is passed on.
     unsafe {
         match operand {
-            Operand::Rows(mat) => (kernel.pack_rows)(mat.rows(first, count), form, to),
-            Operand::Columns(mat) => (kernel.pack_columns)(mat.columns(first, count), form, to),
-            Operand::Panels(view) => panel::straight(kernel, *view, form, panel, to),
-            Operand::PanelsTransposed(view) => panel::transposed(kernel, *view, form, first..first + count, to),
+            Operand::Rows(mat) => (kernel.pack_rows)(mat.rows(first, n).columns(start, k), form, to),
+            Operand::Columns(mat) => (kernel.pack_columns)(mat.columns(first, n).rows(start, k), form, to),
+            Operand::Panels(view) => {
+                panel::straight(kernel, view.elem(), view.panel(panel), start..start + k, form, to);
+            }
+            Operand::PanelsTransposed(view) => {
+                let view = view.rows(start..start + k);
+                panel::transposed(kernel, view, first..first + n, form, to);
+            }
         }
     }
 }

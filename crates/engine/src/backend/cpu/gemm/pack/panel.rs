@@ -6,22 +6,30 @@ use crate::backend::cpu::gemm::word::Form;
 use crate::backend::cpu::view::{Elem, Mat};
 use std::ops::Range;
 
-/// A panel in another form.
+/// Numbers `range` of the contraction of a panel, in another form.
 ///
 /// # Safety
-/// As for [`super::pack`].
-pub(super) unsafe fn straight(kernel: &Kernel, view: PanelsView<'_>, form: Form, panel: usize, to: *mut u32) {
+/// As for [`super::pack`]; `range` starts at an even number.
+pub(super) unsafe fn straight(
+    kernel: &Kernel,
+    elem: Elem,
+    panel: *const u32,
+    range: Range<usize>,
+    form: Form,
+    to: *mut u32,
+) {
     // SAFETY: a stored panel has PANEL words per word of the contraction, and so has `to`.
     unsafe {
-        match (view.elem(), form) {
-            (Elem::F32, _) => (kernel.pack_columns)(floats(view.panel(panel), view.k()), form, to),
+        match (elem, form) {
+            (Elem::F32, _) => {
+                let mat = floats(panel.add(range.start * PANEL), range.len());
+                (kernel.pack_columns)(mat, form, to);
+            }
             (Elem::Bf16, Form::Pairs) => {
-                let words = form.words(view.k()) * PANEL;
-                std::ptr::copy_nonoverlapping(view.panel(panel), to, words);
+                let from = panel.add(range.start / 2 * PANEL);
+                std::ptr::copy_nonoverlapping(from, to, form.words(range.len()) * PANEL);
             }
-            (Elem::Bf16, Form::Floats | Form::RoundedFloats) => {
-                widen(view.panel(panel), 0..view.k(), to);
-            }
+            (Elem::Bf16, Form::Floats | Form::RoundedFloats) => widen(panel, range, to),
         }
     }
 }
@@ -33,8 +41,8 @@ pub(super) unsafe fn straight(kernel: &Kernel, view: PanelsView<'_>, form: Form,
 pub(super) unsafe fn transposed(
     kernel: &Kernel,
     view: PanelsView<'_>,
-    form: Form,
     cols: Range<usize>,
+    form: Form,
     to: *mut u32,
 ) {
     let words = form.words(view.n());
