@@ -11,6 +11,7 @@
 //! disk, and [`event`] for how progress is told.
 
 pub mod clock;
+pub mod disk;
 mod error;
 pub mod event;
 pub mod hash;

@@ -8,6 +8,7 @@
 //! Lines that are added one by one belong to [`crate::journal`] instead.
 
 mod atomic;
+mod resumable;
 mod staged;
 mod sweep;
 
@@ -20,6 +21,7 @@ use serde::Serialize;
 use crate::{Error, Result};
 
 pub use atomic::Atomic;
+pub use resumable::Resumable;
 pub use staged::Staged;
 pub use sweep::{Swept, sweep};
 
