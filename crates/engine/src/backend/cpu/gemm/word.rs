@@ -86,39 +86,20 @@ pub(super) fn pairs(bits: [u16; LINE]) -> [u32; LINE / 2] {
     if cfg!(target_endian = "big") { words.map(|word| word.rotate_left(16)) } else { words }
 }
 
-/// Up to [`LINE`] numbers of one row, widened, zeros where the matrix ends.
+/// The numbers `col..col + count` of a row, widened, zeros behind them.
+///
+/// Callers pass [`LINE`] as a constant where they can: it makes a path without loops.
 ///
 /// # Safety
-/// `row < mat.rows`, and the caller's memory promise of `mat` holds.
+/// `count` is at most [`LINE`], and the numbers exist.
 #[inline(always)]
-pub(super) unsafe fn read(mat: Mat<'_>, row: usize, col: usize) -> [f32; LINE] {
-    let mut line = [0.0; LINE];
-    let count = mat.cols.saturating_sub(col).min(LINE);
-    // SAFETY: `count` numbers from `col` on lie within the row.
+pub(super) unsafe fn read(mat: Mat<'_>, row: usize, col: usize, count: usize) -> [f32; LINE] {
+    let at = mat.row_ptr(row).wrapping_add(col * mat.elem.bytes());
+    // SAFETY: passed on.
     unsafe {
         match mat.elem {
-            Elem::F32 => copy(mat.row_ptr(row).cast::<f32>().wrapping_add(col), count, &mut line),
-            Elem::Bf16 => {
-                let mut bits = [0_u16; LINE];
-                copy(mat.row_ptr(row).cast::<u16>().wrapping_add(col), count, &mut bits);
-                for idx in 0..LINE {
-                    line[idx] = widen(bits[idx]);
-                }
-            }
-        }
-    }
-    line
-}
-
-/// Copies `count` values to the start of `line`; whole lines take a path without a loop.
-#[inline(always)]
-unsafe fn copy<T: Copy>(from: *const T, count: usize, line: &mut [T; LINE]) {
-    // SAFETY: the caller vouches for `count` values at `from`; `count <= LINE`.
-    unsafe {
-        if count == LINE {
-            *line = from.cast::<[T; LINE]>().read_unaligned();
-        } else {
-            std::ptr::copy_nonoverlapping(from, line.as_mut_ptr(), count);
+            Elem::F32 => copy(at.cast::<f32>(), count),
+            Elem::Bf16 => copy(at.cast::<u16>(), count).map(widen),
         }
     }
 }
@@ -132,17 +113,28 @@ pub(super) unsafe fn read_bf16(
     mat: Mat<'_>,
     row: usize,
     col: usize,
+    count: usize,
     rounded: impl Fn(&[f32; LINE]) -> [u16; LINE],
 ) -> [u16; LINE] {
-    match mat.elem {
-        // SAFETY: the caller's promise.
-        Elem::F32 => rounded(&unsafe { read(mat, row, col) }),
-        Elem::Bf16 => {
-            let mut bits = [0; LINE];
-            let count = mat.cols.saturating_sub(col).min(LINE);
-            // SAFETY: `count` numbers from `col` on lie within the row.
-            unsafe { copy(mat.row_ptr(row).cast::<u16>().wrapping_add(col), count, &mut bits) };
-            bits
+    let at = mat.row_ptr(row).wrapping_add(col * mat.elem.bytes());
+    // SAFETY: passed on.
+    unsafe {
+        match mat.elem {
+            Elem::F32 => rounded(&copy(at.cast::<f32>(), count)),
+            Elem::Bf16 => copy(at.cast::<u16>(), count),
         }
+    }
+}
+
+#[inline(always)]
+unsafe fn copy<T: Copy + Default>(from: *const T, count: usize) -> [T; LINE] {
+    // SAFETY: the caller vouches for `count` values, at most LINE.
+    unsafe {
+        if count == LINE {
+            return from.cast::<[T; LINE]>().read_unaligned();
+        }
+        let mut line = [T::default(); LINE];
+        std::ptr::copy_nonoverlapping(from, line.as_mut_ptr(), count);
+        line
     }
 }

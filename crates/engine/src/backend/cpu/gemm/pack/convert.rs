@@ -14,38 +14,45 @@ pub(in super::super) unsafe fn convert<S: Simd>(mat: Mat<'_>, form: Form, to: *m
     let words = form.words(mat.cols);
     for row in 0..mat.rows {
         for first in (0..mat.cols).step_by(LINE) {
-            // SAFETY: the row exists; a line that ends the row writes only the words left.
+            // SAFETY: the row has `count` numbers from `first` on.
             unsafe {
                 let to = to.add(row * words + first / form.numbers());
-                let left = words - first / form.numbers();
-                match form {
-                    Form::Pairs => {
-                        let bits = word::read_bf16(mat, row, first, |line| S::round(line));
-                        write(word::pairs(bits), to, left);
-                    }
-                    Form::Floats => {
-                        write(word::read(mat, row, first), to.cast(), left);
-                    }
-                    Form::RoundedFloats => {
-                        let mut line = word::read(mat, row, first);
-                        line.iter_mut().for_each(|x| *x = word::widen(word::round(*x)));
-                        write(line, to.cast(), left);
-                    }
+                match mat.cols - first {
+                    LINE.. => line::<S>(mat, row, first, LINE, form, to),
+                    count => line::<S>(mat, row, first, count, form, to),
                 }
             }
         }
     }
 }
 
-/// Writes `N` words, or the `left` that still fit.
 #[inline(always)]
-unsafe fn write<T: Copy, const N: usize>(line: [T; N], to: *mut T, left: usize) {
-    // SAFETY: the caller vouches for `left` words.
+unsafe fn line<S: Simd>(mat: Mat<'_>, row: usize, first: usize, count: usize, form: Form, to: *mut u32) {
+    // SAFETY: passed on.
     unsafe {
-        if left >= N {
+        match form {
+            Form::Pairs => {
+                let bits = word::read_bf16(mat, row, first, count, |line| S::round(line));
+                write(word::pairs(bits), to, form.words(count));
+            }
+            Form::Floats => write(word::read(mat, row, first, count), to.cast(), count),
+            Form::RoundedFloats => {
+                let line = word::read(mat, row, first, count).map(|x| word::widen(word::round(x)));
+                write(line, to.cast(), count);
+            }
+        }
+    }
+}
+
+/// Writes the first `count` words.
+#[inline(always)]
+unsafe fn write<T: Copy, const N: usize>(line: [T; N], to: *mut T, count: usize) {
+    // SAFETY: the caller vouches for `count` words, at most `N`.
+    unsafe {
+        if count == N {
             to.cast::<[T; N]>().write_unaligned(line);
         } else {
-            std::ptr::copy_nonoverlapping(line.as_ptr(), to, left);
+            std::ptr::copy_nonoverlapping(line.as_ptr(), to, count);
         }
     }
 }

@@ -4,6 +4,9 @@ use crate::backend::cpu::gemm::kernel::{PANEL, Simd};
 use crate::backend::cpu::gemm::word::{self, Form, LINE};
 use crate::backend::cpu::view::Mat;
 
+/// Words that are transposed together.
+const BLOCK: usize = 16;
+
 /// Packs a matrix of at most [`PANEL`] rows: row `j` becomes column `j` of the panel.
 ///
 /// # Safety
@@ -11,48 +14,61 @@ use crate::backend::cpu::view::Mat;
 /// has the instructions of `S`.
 #[inline(always)]
 pub(in super::super) unsafe fn rows<S: Simd>(mat: Mat<'_>, form: Form, to: *mut u32) {
-    let words = form.words(mat.cols);
-    for first in (0..words).step_by(16) {
-        for half in [0, 16] {
-            let mut block = [[0_u32; 16]; 16];
-            for row in half..mat.rows.min(half + 16) {
-                // SAFETY: the row exists.
-                block[row - half] = unsafe { sixteen::<S>(mat, row, first, form) };
-            }
-            // SAFETY: the block ends inside the panel, or is cut to do so.
+    for first in (0..form.words(mat.cols)).step_by(BLOCK) {
+        let left = mat.cols - first * form.numbers();
+        for half in [0, BLOCK] {
+            let n_rows = mat.rows.saturating_sub(half).min(BLOCK);
+            // SAFETY: the rows have `left` numbers from here on.
             unsafe {
-                if words - first >= 16 {
-                    S::transpose(&block, to.add(first * PANEL + half));
+                let to = to.add(first * PANEL + half);
+                if n_rows == BLOCK && left >= LINE {
+                    let block = read::<S>(mat, half, BLOCK, first, LINE, form);
+                    S::transpose(&block, to);
                 } else {
-                    let mut end = [[0_u32; PANEL]; 16];
-                    S::transpose(&block, end.as_mut_ptr().cast());
-                    for (idx, line) in end.iter().enumerate().take(words - first) {
-                        let target = to.add((first + idx) * PANEL + half);
-                        std::ptr::copy_nonoverlapping(line.as_ptr(), target, 16);
-                    }
+                    let block = read::<S>(mat, half, n_rows, first, left.min(LINE), form);
+                    transpose_end::<S>(&block, to, form.words(left).min(BLOCK));
                 }
             }
         }
     }
 }
 
-/// Words `first..first + 16` of a row, zeros where it ends.
+/// Words `first..first + BLOCK` of some rows, which have `count` numbers there.
 #[inline(always)]
-unsafe fn sixteen<S: Simd>(mat: Mat<'_>, row: usize, first: usize, form: Form) -> [u32; 16] {
-    let mut words = [0; 16];
-    // SAFETY: the caller vouches for the row.
-    unsafe {
-        if form == Form::Pairs {
-            let bits = word::read_bf16(mat, row, 2 * first, |line| S::round(line));
-            words = word::pairs(bits);
-        } else {
-            let line = word::read(mat, row, first);
-            for idx in 0..16 {
-                words[idx] = float(line[idx], form);
+unsafe fn read<S: Simd>(
+    mat: Mat<'_>,
+    row: usize,
+    n_rows: usize,
+    first: usize,
+    count: usize,
+    form: Form,
+) -> [[u32; BLOCK]; BLOCK] {
+    let mut block = [[0; BLOCK]; BLOCK];
+    for idx in 0..n_rows {
+        // SAFETY: the caller vouches for the numbers.
+        block[idx] = unsafe {
+            if form == Form::Pairs {
+                word::pairs(word::read_bf16(mat, row + idx, 2 * first, count, |line| S::round(line)))
+            } else {
+                let line = word::read(mat, row + idx, first, count.min(BLOCK));
+                std::array::from_fn(|word| float(line[word], form))
             }
+        };
+    }
+    block
+}
+
+/// Transposes a block of which `n_words` columns have a place.
+#[inline(always)]
+unsafe fn transpose_end<S: Simd>(block: &[[u32; BLOCK]; BLOCK], to: *mut u32, n_words: usize) {
+    let mut whole = [[0; PANEL]; BLOCK];
+    // SAFETY: the caller vouches for `n_words` rows of BLOCK words, PANEL words apart.
+    unsafe {
+        S::transpose(block, whole.as_mut_ptr().cast());
+        for (idx, line) in whole.iter().enumerate().take(n_words) {
+            std::ptr::copy_nonoverlapping(line.as_ptr(), to.add(idx * PANEL), BLOCK);
         }
     }
-    words
 }
 
 /// Packs a matrix of at most [`PANEL`] columns, which become those of the panel.
@@ -62,27 +78,32 @@ unsafe fn sixteen<S: Simd>(mat: Mat<'_>, row: usize, first: usize, form: Form) -
 #[inline(always)]
 pub(in super::super) unsafe fn columns<S: Simd>(mat: Mat<'_>, form: Form, to: *mut u32) {
     for word in 0..form.words(mat.rows) {
-        let mut line = [0_u32; PANEL];
-        // SAFETY: rows are checked to exist; `to` has a row per word.
+        // SAFETY: `to` has a row for the word.
         unsafe {
-            if form == Form::Pairs {
-                let early = word::read_bf16(mat, 2 * word, 0, |line| S::round(line));
-                let late = if 2 * word + 1 < mat.rows {
-                    word::read_bf16(mat, 2 * word + 1, 0, |line| S::round(line))
-                } else {
-                    [0; LINE]
-                };
-                for col in 0..PANEL {
-                    line[col] = word::pair(early[col], late[col]);
-                }
-            } else {
-                let numbers = word::read(mat, word, 0);
-                for col in 0..PANEL {
-                    line[col] = float(numbers[col], form);
-                }
+            let to = to.add(word * PANEL).cast::<[u32; PANEL]>();
+            match mat.cols {
+                PANEL.. => to.write_unaligned(line::<S>(mat, word, PANEL, form)),
+                cols => to.write_unaligned(line::<S>(mat, word, cols, form)),
             }
-            to.add(word * PANEL).cast::<[u32; PANEL]>().write_unaligned(line);
         }
+    }
+}
+
+/// One row of a panel from the columns of `mat`.
+#[inline(always)]
+unsafe fn line<S: Simd>(mat: Mat<'_>, word: usize, cols: usize, form: Form) -> [u32; PANEL] {
+    // SAFETY: rows are checked to exist, and have `cols` numbers.
+    unsafe {
+        if form != Form::Pairs {
+            return word::read(mat, word, 0, cols).map(|x| float(x, form));
+        }
+        let early = word::read_bf16(mat, 2 * word, 0, cols, |line| S::round(line));
+        let late = if 2 * word + 1 < mat.rows {
+            word::read_bf16(mat, 2 * word + 1, 0, cols, |line| S::round(line))
+        } else {
+            [0; LINE]
+        };
+        std::array::from_fn(|col| word::pair(early[col], late[col]))
     }
 }
 
