@@ -138,10 +138,10 @@ pub(super) mod tests {
         }
     }
 
-    /// Fails where `got` is further than `tolerance` of the largest number from `expected`.
+    /// Fails where `got` is further than `tolerance` of the largest number, or of 0.05, from `expected`.
     pub(in crate::backend::cpu) fn assert_close(what: &str, got: &[f64], expected: &[f64], tolerance: f64) {
         assert_eq!(got.len(), expected.len(), "{what}");
-        let largest = expected.iter().fold(1e-3_f64, |top, x| top.max(x.abs()));
+        let largest = expected.iter().fold(0.05_f64, |top, x| top.max(x.abs()));
         for (idx, (got, expected)) in got.iter().zip(expected).enumerate() {
             let error = (got - expected).abs() / largest;
             assert!(error <= tolerance, "{what}[{idx}] is {got}, expected {expected}, {error:e} apart");

@@ -1,0 +1,157 @@
+//! A block of queries of one key-value head: the columns of every product.
+//!
+//! All query heads that share a key-value head are taken together, query by
+//! query, so a tile of keys is packed once for all of them and the columns of a
+//! panel see almost the same keys.
+
+use super::super::view::Mat;
+use super::pack::{row_words, transpose};
+use super::tile::{Arith, COLS};
+use std::ops::Range;
+
+/// Columns that a block has room for.
+const BLOCK_COLS: usize = 192;
+
+/// What attends to what: which rows of keys each query sees, and how heads lie in a row.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Problem<'a> {
+    pub(super) q: Mat<'a>,
+    pub(super) k: Mat<'a>,
+    pub(super) v: Mat<'a>,
+    /// Rows of keys that each query sees.
+    pub(super) spans: &'a [(u32, u32)],
+    pub(super) heads: usize,
+    pub(super) kv_heads: usize,
+    pub(super) width: usize,
+    pub(super) scale: f32,
+}
+
+impl<'a> Problem<'a> {
+    /// # Panics
+    /// If the shapes do not fit each other.
+    pub(super) fn new(
+        (q, k, v): (Mat<'a>, Mat<'a>, Mat<'a>),
+        spans: &'a [(u32, u32)],
+        heads: usize,
+        scale: f32,
+    ) -> Self {
+        assert!(heads > 0 && q.cols.is_multiple_of(heads), "{} columns in {heads} query heads", q.cols);
+        let width = q.cols / heads;
+        assert!(width > 0 && width.is_multiple_of(2), "a head width of {width}, expected an even one");
+        assert_eq!((k.rows, k.cols), (v.rows, v.cols), "as many values as keys");
+        let kv_heads = k.cols / width;
+        let fits = kv_heads > 0 && k.cols == kv_heads * width && heads.is_multiple_of(kv_heads);
+        assert!(fits, "{heads} query heads of {width} cannot share {} columns of keys", k.cols);
+        assert_eq!(spans.len(), q.rows, "a span of keys for every query");
+        let inside = |(first, end): &(u32, u32)| first <= end && *end as usize <= k.rows;
+        assert!(spans.iter().all(inside), "a span of keys outside the {} there are", k.rows);
+        Self { q, k, v, spans, heads, kv_heads, width, scale }
+    }
+
+    /// Query heads that share a key-value head.
+    pub(super) fn group(&self) -> usize {
+        self.heads / self.kv_heads
+    }
+
+    /// Queries that make a block.
+    pub(super) fn block_queries(&self) -> usize {
+        (BLOCK_COLS / self.group()).max(1)
+    }
+
+    /// The columns of a key-value head in a matrix of keys or values.
+    pub(super) fn kv_columns<'m>(&self, mat: Mat<'m>, kv_head: usize) -> Mat<'m> {
+        mat.columns(kv_head * self.width, self.width)
+    }
+}
+
+/// The queries `queries` with every head that shares `kv_head`.
+#[derive(Debug, Clone)]
+pub(super) struct Block<'a> {
+    pub(super) problem: &'a Problem<'a>,
+    pub(super) kv_head: usize,
+    pub(super) queries: Range<usize>,
+}
+
+impl Block<'_> {
+    pub(super) fn n_panels(&self) -> usize {
+        (self.queries.len() * self.problem.group()).div_ceil(COLS)
+    }
+
+    /// The query row and the head of a column, if the column is not padding.
+    pub(super) fn place(&self, col: usize) -> Option<(usize, usize)> {
+        let group = self.problem.group();
+        let query = self.queries.start + col / group;
+        (query < self.queries.end).then(|| (query, self.kv_head * group + col % group))
+    }
+
+    /// The places of a panel's columns, in order, padding left out.
+    pub(super) fn places(&self, panel: usize) -> impl Iterator<Item = (usize, usize, usize)> {
+        let columns = 0..COLS;
+        columns.filter_map(move |col| self.place(panel * COLS + col).map(|(query, head)| (col, query, head)))
+    }
+
+    /// The keys that each column of a panel sees.
+    pub(super) fn sight(&self, panel: usize) -> Sight {
+        let mut sight = Sight { first: [0; COLS], end: [0; COLS], any: 0..0, all: 0..usize::MAX };
+        let mut any: Option<Range<usize>> = None;
+        for col in 0..COLS {
+            let span = self.place(panel * COLS + col).map(|(query, _)| self.problem.spans[query]);
+            let (first, end) = span.unwrap_or((0, 0));
+            (sight.first[col], sight.end[col]) = (first, end);
+            let (first, end) = (first as usize, end as usize);
+            sight.all = sight.all.start.max(first)..sight.all.end.min(end);
+            if first < end {
+                let seen = any.get_or_insert(first..end);
+                *seen = seen.start.min(first)..seen.end.max(end);
+            }
+        }
+        sight.any = any.unwrap_or(0..0);
+        sight
+    }
+
+    /// The rows of `mat` that belong to a panel, (width words) × 32: an operand B whose depth is the head.
+    #[inline(always)]
+    pub(super) fn across<A: Arith>(&self, mat: Mat<'_>, panel: usize, into: &mut [u32]) {
+        let width = self.problem.width;
+        let words = width / A::PER_WORD;
+        let mut rows = vec![0; COLS * words];
+        for (col, query, head) in self.places(panel) {
+            row_words::<A>(mat.columns(head * width, width), query, &mut rows[col * words..][..words]);
+        }
+        transpose::<A>((COLS, words), (&rows, words), (into, COLS));
+    }
+}
+
+/// The keys that the columns of one panel see.
+#[derive(Debug, Clone)]
+pub(super) struct Sight {
+    first: [u32; COLS],
+    end: [u32; COLS],
+    /// From the first that any column sees to the last.
+    pub(super) any: Range<usize>,
+    /// What all columns see.
+    all: Range<usize>,
+}
+
+impl Sight {
+    /// Whether every column sees all of `keys`.
+    pub(super) fn is_whole(&self, keys: &Range<usize>) -> bool {
+        self.all.start <= keys.start && keys.end <= self.all.end
+    }
+
+    /// Replaces the scores of `key` in the columns that do not see it.
+    #[inline(always)]
+    pub(super) fn hide(&self, key: usize, scores: &mut [f32; COLS], hidden: f32) {
+        let key = key as u32;
+        for (col, score) in scores.iter_mut().enumerate() {
+            let seen = (self.first[col] <= key) & (key < self.end[col]);
+            *score = if seen { *score } else { hidden };
+        }
+    }
+}
+
+/// What the ranges share.
+pub(super) fn overlap(a: &Range<usize>, b: &Range<usize>) -> Range<usize> {
+    let start = a.start.max(b.start);
+    start..a.end.min(b.end).max(start)
+}

@@ -1,0 +1,224 @@
+//! Causal attention over packed documents, grouped query heads, never T × T memory.
+//!
+//! [`attention`] and [`attention_backward`] are for training and for reading a
+//! prompt; one token against a cache is in `cached.rs`.
+//!
+//! Products run on pairs of bf16 where everything read is bf16 and the processor
+//! has the dot product, otherwise on f32. Sums are f32 in either case.
+//!
+//! # Source
+//! Dao, *FlashAttention-2: Faster Attention with Better Parallelism and Work
+//! Partitioning*, 2023, arXiv:2307.08691, algorithms 1 and 2. Scores lie
+//! transposed here, and a backward task owns keys *and* a partial dq, so that
+//! each score is computed once.
+
+mod backward;
+mod block;
+mod forward;
+mod pack;
+mod tile;
+mod unit;
+
+use super::isa::Isa;
+use super::math::dot;
+use super::pool::Pool;
+use super::row::{read, rows_per_task, write};
+use super::simd::kernel;
+use super::view::{Elem, Mat, MatMut};
+use backward::{Backward, Saved};
+use block::{Block, Problem};
+use forward::Forward;
+use std::ops::Range;
+use unit::{Unit, units};
+
+/// Queries, keys and values of packed documents.
+#[derive(Debug, Clone, Copy)]
+pub struct Attention<'a> {
+    /// Queries, (M, H · E).
+    pub q: Mat<'a>,
+    /// Keys, (M, K · E).
+    pub k: Mat<'a>,
+    /// Values, (M, K · E).
+    pub v: Mat<'a>,
+    /// The first row each row sees: that of its document, or later in a sliding
+    /// window. Never decreasing, never above the row itself. (M)
+    pub starts: &'a [u32],
+    /// Number of query heads, H.
+    pub heads: usize,
+    /// Multiplies the scores: 1 / √E as a rule. Positive.
+    pub scale: f32,
+}
+
+impl Attention<'_> {
+    /// Row i sees `starts[i]..=i`.
+    ///
+    /// # Panics
+    /// If a start lies after its row or before that of the row above.
+    fn spans(&self) -> Vec<(u32, u32)> {
+        assert_eq!(self.k.rows, self.q.rows, "as many keys as queries");
+        assert!(self.starts.is_sorted(), "starts of rows decrease");
+        let span = |(row, start): (usize, &u32)| {
+            assert!(*start as usize <= row, "row {row} starts at {start}, after itself");
+            (*start, row as u32 + 1)
+        };
+        self.starts.iter().enumerate().map(span).collect()
+    }
+}
+
+/// `out = softmax(scale · q kᵀ) v`, and the logarithm of each softmax's sum.
+///
+/// # Shapes
+/// `out` (M, H · E); `lse` (M, H) f32, in nats.
+///
+/// # Panics
+/// If the shapes do not fit.
+pub fn attention(pool: &Pool, isa: Isa, input: &Attention<'_>, out: MatMut<'_>, lse: MatMut<'_>) {
+    let spans = input.spans();
+    let problem = Problem::new((input.q, input.k, input.v), &spans, input.heads, input.scale);
+    assert_eq!((lse.rows, lse.cols), (input.q.rows, input.heads), "a log-sum for every query head");
+    run_forward(pool, isa, &problem, out, Some(lse));
+}
+
+/// Attention forward over any spans of keys.
+fn run_forward(pool: &Pool, isa: Isa, problem: &Problem<'_>, out: MatMut<'_>, lse: Option<MatMut<'_>>) {
+    assert_eq!(
+        (out.rows, out.cols),
+        (problem.q.rows, problem.q.cols),
+        "the output has the shape of the queries"
+    );
+    let pairs = all_bf16(&[problem.q, problem.k, problem.v]);
+    let (rows, chunk) = (problem.q.rows, problem.block_queries());
+    let n_blocks = rows.div_ceil(chunk);
+    pool.run(n_blocks * problem.kv_heads, |task| {
+        // Later queries see more keys: they come first, so that the last task to end is a short one.
+        let start = (n_blocks - 1 - task / problem.kv_heads) * chunk;
+        let block =
+            Block { problem, kv_head: task % problem.kv_heads, queries: start..(start + chunk).min(rows) };
+        tile::dispatch(isa, pairs, Forward { block, out, lse });
+    });
+}
+
+/// What the derivative of [`attention`] is computed from, beside its inputs.
+#[derive(Debug, Clone, Copy)]
+pub struct AttentionSaved<'a> {
+    /// Its output, (M, H · E).
+    pub out: Mat<'a>,
+    /// Its log-sums, (M, H) f32.
+    pub lse: Mat<'a>,
+    /// Gradient of the output, (M, H · E).
+    pub dout: Mat<'a>,
+}
+
+/// Where [`attention_backward`] leaves the gradients; each has the shape of its input.
+#[derive(Debug, Clone, Copy)]
+pub struct AttentionGrad<'a> {
+    /// Gradient of the queries.
+    pub dq: MatMut<'a>,
+    /// Gradient of the keys.
+    pub dk: MatMut<'a>,
+    /// Gradient of the values.
+    pub dv: MatMut<'a>,
+}
+
+/// The gradients of queries, keys and values.
+///
+/// # Panics
+/// If the shapes do not fit.
+pub fn attention_backward(
+    pool: &Pool,
+    isa: Isa,
+    input: &Attention<'_>,
+    saved: &AttentionSaved<'_>,
+    grad: &AttentionGrad<'_>,
+) {
+    let spans = input.spans();
+    let problem = &Problem::new((input.q, input.k, input.v), &spans, input.heads, input.scale);
+    let (rows, wide, narrow) = (input.q.rows, input.q.cols, input.k.cols);
+    for (name, shape, expected) in [
+        ("out", (saved.out.rows, saved.out.cols), (rows, wide)),
+        ("lse", (saved.lse.rows, saved.lse.cols), (rows, input.heads)),
+        ("dout", (saved.dout.rows, saved.dout.cols), (rows, wide)),
+        ("dq", (grad.dq.rows, grad.dq.cols), (rows, wide)),
+        ("dk", (grad.dk.rows, grad.dk.cols), (rows, narrow)),
+        ("dv", (grad.dv.rows, grad.dv.cols), (rows, narrow)),
+    ] {
+        assert_eq!(shape, expected, "the shape of {name}");
+    }
+    let mut delta = vec![0.0; rows * input.heads];
+    let delta_view = MatMut::f32(&mut delta, rows, input.heads);
+    pool.for_chunks(rows, rows_per_task(wide), |rows| dot_rows(isa, rows, saved.out, saved.dout, delta_view));
+    let delta = Mat::f32(&delta, rows, input.heads);
+    let passed = Saved { dout: saved.dout, lse: saved.lse, delta };
+
+    let units = units(input.starts);
+    let n_partial =
+        units.iter().filter_map(|unit| Some(unit.partial? + unit.queries.len())).max().unwrap_or(0);
+    let mut partial = vec![0.0; n_partial * wide];
+    let partial = MatMut::f32(&mut partial, n_partial, wide);
+    let pairs = all_bf16(&[input.q, input.k, input.v, saved.dout]);
+    pool.run(units.len() * problem.kv_heads, |task| {
+        let unit = &units[task / problem.kv_heads];
+        let n_queries = unit.queries.len();
+        let dq = match unit.partial {
+            Some(at) => partial.rows(at, n_queries),
+            None => grad.dq.rows(unit.queries.start, n_queries),
+        };
+        let kv_head = task % problem.kv_heads;
+        let (dk, dv) = (grad.dk, grad.dv);
+        tile::dispatch(isa, pairs, Backward { problem, kv_head, unit, saved: passed, dq, dk, dv });
+    });
+    // SAFETY: the tasks that wrote it are done.
+    add_partials(pool, isa, &units, unsafe { partial.as_mat() }, grad.dq);
+}
+
+/// dq of the documents that several units share: their partial sums, added in order of the keys.
+fn add_partials(pool: &Pool, isa: Isa, units: &[Unit], partial: Mat<'_>, dq: MatMut<'_>) {
+    let shared: Vec<&Unit> = units.iter().filter(|unit| unit.partial.is_some()).collect();
+    // The queries of a unit's own keys are seen by it and by the units before it in the document.
+    pool.run(shared.len(), |idx| {
+        let last = shared[idx];
+        let of_document = shared[..=idx].iter().filter(|unit| unit.queries.end == last.queries.end);
+        let parts: Vec<(usize, usize)> =
+            of_document.filter_map(|unit| Some((unit.partial?, unit.queries.start))).collect();
+        sum_rows(isa, last.keys.clone(), &parts, partial, dq);
+    });
+}
+
+kernel! {
+    /// Σ out · dout of every head.
+    fn dot_rows<S>(rows: Range<usize>, out: Mat<'_>, dout: Mat<'_>, delta: MatMut<'_>) {
+        let width = out.cols / delta.cols;
+        let (mut a, mut b) = (vec![0.0; out.cols], vec![0.0; out.cols]);
+        for row in rows {
+            read(out, row, 0, &mut a);
+            read(dout, row, 0, &mut b);
+            for (head, (a, b)) in a.chunks_exact(width).zip(b.chunks_exact(width)).enumerate() {
+                // SAFETY: this task owns the row.
+                unsafe { write(delta, row, head, &[dot::<S>(a, b)]) };
+            }
+        }
+    }
+}
+
+kernel! {
+    /// `dq[row] = Σ partial[at + row − start]` over the parts `(at, start)`.
+    fn sum_rows<S>(rows: Range<usize>, parts: &[(usize, usize)], partial: Mat<'_>, dq: MatMut<'_>) {
+        let mut sum = vec![0.0; dq.cols];
+        for row in rows {
+            sum.fill(0.0);
+            for (at, start) in parts {
+                let part = partial.row_f32(at + row - start);
+                sum.iter_mut().zip(part).for_each(|(sum, part)| *sum += part);
+            }
+            // SAFETY: this task owns the row.
+            unsafe { write(dq, row, 0, &sum) };
+        }
+    }
+}
+
+fn all_bf16(mats: &[Mat<'_>]) -> bool {
+    mats.iter().all(|mat| mat.elem == Elem::Bf16)
+}
+
+#[cfg(test)]
+mod tests;

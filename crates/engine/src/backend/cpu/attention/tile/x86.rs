@@ -1,0 +1,177 @@
+//! Products and transposes in AVX2 and AVX-512.
+
+use super::{Arith, COLS, Into, Operands, Work};
+use crate::backend::cpu::simd::Fused;
+use std::arch::x86_64::*;
+
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx2,fma")]
+pub(super) fn avx512_bf16(work: impl Work) {
+    work.run::<Bf16Pairs>();
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
+pub(super) fn avx512(work: impl Work) {
+    work.run::<Wide>();
+}
+
+#[target_feature(enable = "avx2,fma")]
+pub(super) fn avx2(work: impl Work) {
+    work.run::<Narrow>();
+}
+
+/// Pairs of bf16 in AVX-512.
+struct Bf16Pairs;
+
+/// f32 in AVX-512.
+struct Wide;
+
+/// f32 in AVX2.
+struct Narrow;
+
+impl Arith for Bf16Pairs {
+    const PER_WORD: usize = 2;
+    const ROWS: usize = 8;
+    type Loops = Fused;
+
+    #[inline(always)]
+    unsafe fn tile<const R: usize>(op: Operands) {
+        // SAFETY: passed on from the caller; the dot needs AVX-512 BF16, which it has.
+        unsafe { tile_512::<R>(op, |a, b, c| _mm512_dpbf16_ps(c, bf16s(a), bf16s(b))) }
+    }
+
+    #[inline(always)]
+    unsafe fn transpose_16(from: *const u32, from_stride: usize, to: *mut u32, to_stride: usize) {
+        // SAFETY: passed on from the caller.
+        unsafe { transpose_512(from, from_stride, to, to_stride) }
+    }
+}
+
+impl Arith for Wide {
+    const PER_WORD: usize = 1;
+    const ROWS: usize = 8;
+    type Loops = Fused;
+
+    #[inline(always)]
+    unsafe fn tile<const R: usize>(op: Operands) {
+        // SAFETY: passed on from the caller.
+        unsafe {
+            tile_512::<R>(op, |a, b, c| _mm512_fmadd_ps(_mm512_castsi512_ps(a), _mm512_castsi512_ps(b), c))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn transpose_16(from: *const u32, from_stride: usize, to: *mut u32, to_stride: usize) {
+        // SAFETY: passed on from the caller.
+        unsafe { transpose_512(from, from_stride, to, to_stride) }
+    }
+}
+
+#[inline(always)]
+unsafe fn bf16s(words: __m512i) -> __m512bh {
+    // SAFETY: both are 64 bytes of any content.
+    unsafe { std::mem::transmute(words) }
+}
+
+#[inline(always)]
+unsafe fn tile_512<const R: usize>(op: Operands, dot: impl Fn(__m512i, __m512i, __m512) -> __m512) {
+    // SAFETY: the caller promised A, B, C and AVX-512.
+    unsafe {
+        let mut acc = [[_mm512_setzero_ps(); 2]; R];
+        if op.into == Into::Add {
+            for (row, acc) in acc.iter_mut().enumerate() {
+                let c = op.c.add(row * op.c_stride);
+                *acc = [_mm512_loadu_ps(c), _mm512_loadu_ps(c.add(16))];
+            }
+        }
+        for k in 0..op.depth {
+            let b = op.b.add(k * COLS);
+            let b = [_mm512_loadu_si512(b.cast()), _mm512_loadu_si512(b.add(16).cast())];
+            for (row, acc) in acc.iter_mut().enumerate() {
+                let a = _mm512_set1_epi32(op.word(row, k).cast_signed());
+                acc[0] = dot(a, b[0], acc[0]);
+                acc[1] = dot(a, b[1], acc[1]);
+            }
+        }
+        for (row, acc) in acc.iter().enumerate() {
+            let c = op.c.add(row * op.c_stride);
+            _mm512_storeu_ps(c, acc[0]);
+            _mm512_storeu_ps(c.add(16), acc[1]);
+        }
+    }
+}
+
+/// Four rounds of pairwise interleaving: words, pairs of words, then 128-bit lanes twice.
+#[inline(always)]
+unsafe fn transpose_512(from: *const u32, from_stride: usize, to: *mut u32, to_stride: usize) {
+    // SAFETY: the caller promised both blocks and AVX-512.
+    unsafe {
+        let mut rows = [_mm512_setzero_si512(); 16];
+        for (idx, row) in rows.iter_mut().enumerate() {
+            *row = _mm512_loadu_si512(from.add(idx * from_stride).cast());
+        }
+        let mut pairs = rows;
+        for idx in (0..16).step_by(2) {
+            pairs[idx] = _mm512_unpacklo_epi32(rows[idx], rows[idx + 1]);
+            pairs[idx + 1] = _mm512_unpackhi_epi32(rows[idx], rows[idx + 1]);
+        }
+        // After this, fours[4g + c] holds column c of every lane for rows 4g to 4g + 3.
+        let mut fours = rows;
+        for group in (0..16).step_by(4) {
+            for half in 0..2 {
+                let (low, high) = (pairs[group + half], pairs[group + 2 + half]);
+                fours[group + 2 * half] = _mm512_unpacklo_epi64(low, high);
+                fours[group + 2 * half + 1] = _mm512_unpackhi_epi64(low, high);
+            }
+        }
+        for col in 0..4 {
+            let [a, b, c, d] = [fours[col], fours[4 + col], fours[8 + col], fours[12 + col]];
+            let (ab_even, ab_odd) = (_mm512_shuffle_i32x4(a, b, 0x88), _mm512_shuffle_i32x4(a, b, 0xdd));
+            let (cd_even, cd_odd) = (_mm512_shuffle_i32x4(c, d, 0x88), _mm512_shuffle_i32x4(c, d, 0xdd));
+            let columns = [
+                _mm512_shuffle_i32x4(ab_even, cd_even, 0x88),
+                _mm512_shuffle_i32x4(ab_odd, cd_odd, 0x88),
+                _mm512_shuffle_i32x4(ab_even, cd_even, 0xdd),
+                _mm512_shuffle_i32x4(ab_odd, cd_odd, 0xdd),
+            ];
+            for (lane, column) in columns.into_iter().enumerate() {
+                _mm512_storeu_si512(to.add((4 * lane + col) * to_stride).cast(), column);
+            }
+        }
+    }
+}
+
+impl Arith for Narrow {
+    const PER_WORD: usize = 1;
+    const ROWS: usize = 4;
+    type Loops = Fused;
+
+    #[inline(always)]
+    unsafe fn tile<const R: usize>(op: Operands) {
+        // SAFETY: the caller promised A, B, C and AVX2 with FMA.
+        unsafe {
+            for col in [0, 16] {
+                let mut acc = [[_mm256_setzero_ps(); 2]; R];
+                if op.into == Into::Add {
+                    for (row, acc) in acc.iter_mut().enumerate() {
+                        let c = op.c.add(row * op.c_stride + col);
+                        *acc = [_mm256_loadu_ps(c), _mm256_loadu_ps(c.add(8))];
+                    }
+                }
+                for k in 0..op.depth {
+                    let b = op.b.add(k * COLS + col).cast::<f32>();
+                    let b = [_mm256_loadu_ps(b), _mm256_loadu_ps(b.add(8))];
+                    for (row, acc) in acc.iter_mut().enumerate() {
+                        let a = _mm256_set1_ps(f32::from_bits(op.word(row, k)));
+                        acc[0] = _mm256_fmadd_ps(a, b[0], acc[0]);
+                        acc[1] = _mm256_fmadd_ps(a, b[1], acc[1]);
+                    }
+                }
+                for (row, acc) in acc.iter().enumerate() {
+                    let c = op.c.add(row * op.c_stride + col);
+                    _mm256_storeu_ps(c, acc[0]);
+                    _mm256_storeu_ps(c.add(8), acc[1]);
+                }
+            }
+        }
+    }
+}

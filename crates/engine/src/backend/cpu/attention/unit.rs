@@ -1,0 +1,94 @@
+//! How the backward pass is shared out: stretches of keys, each with the queries that see them.
+//!
+//! Short documents are taken several together. A long one is cut into a few
+//! segments of keys, so that many threads find work in it; the segments then
+//! each hold a partial dq, and those are added in order. Cuts depend on the
+//! documents alone.
+
+use super::forward::KEYS;
+use std::ops::Range;
+
+/// Documents up to this many rows together make one unit.
+const TOGETHER: usize = 256;
+
+/// Rows of a segment, unless that would make more than [`MOST_SEGMENTS`].
+const SEGMENT: usize = 512;
+
+/// Bounds the memory of partial gradients: 2.5 times dq in f32.
+const MOST_SEGMENTS: usize = 4;
+
+/// Keys of one task.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Unit {
+    pub(super) keys: Range<usize>,
+    /// The queries that may see them; they begin with the keys.
+    pub(super) queries: Range<usize>,
+    /// Where the partial dq of the first query is kept, in rows; none if no other unit adds to it.
+    pub(super) partial: Option<usize>,
+}
+
+/// Every unit, those of one document in order of their keys.
+pub(super) fn units(starts: &[u32]) -> Vec<Unit> {
+    let mut units: Vec<Unit> = Vec::new();
+    let mut n_partial = 0;
+    for document in documents(starts) {
+        let last = units.last_mut().filter(|last| last.partial.is_none());
+        if let Some(last) = last.filter(|last| document.end - last.keys.start <= TOGETHER) {
+            (last.keys.end, last.queries.end) = (document.end, document.end);
+            continue;
+        }
+        let len = document.len().div_ceil(MOST_SEGMENTS).max(SEGMENT).next_multiple_of(KEYS);
+        for start in document.clone().step_by(len) {
+            let whole = document.len() <= len;
+            let partial = (!whole).then_some(n_partial);
+            n_partial += if whole { 0 } else { document.end - start };
+            units.push(Unit {
+                keys: start..(start + len).min(document.end),
+                queries: start..document.end,
+                partial,
+            });
+        }
+    }
+    units
+}
+
+/// Stretches of rows that see nothing outside themselves.
+fn documents(starts: &[u32]) -> impl Iterator<Item = Range<usize>> {
+    let begins = |row: &usize| *row == 0 || starts[*row] as usize == *row;
+    let mut firsts = (0..starts.len()).filter(begins).chain([starts.len()]).peekable();
+    std::iter::from_fn(move || {
+        let first = firsts.next()?;
+        firsts.peek().map(|end| first..*end)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(lengths: &[usize], expected: &[(Range<usize>, Range<usize>, Option<usize>)]) {
+        let mut starts = Vec::new();
+        for len in lengths {
+            starts.extend(vec![starts.len() as u32; *len]);
+        }
+        let got: Vec<_> = units(&starts).into_iter().map(|u| (u.keys, u.queries, u.partial)).collect();
+        assert_eq!(got, expected, "{lengths:?}");
+    }
+
+    #[test]
+    fn cuts() {
+        check(&[], &[]);
+        check(&[1], &[(0..1, 0..1, None)]);
+        check(&[100, 100, 100], &[(0..200, 0..200, None), (200..300, 200..300, None)]);
+        check(&[512, 3], &[(0..512, 0..512, None), (512..515, 512..515, None)]);
+        check(
+            &[600, 5],
+            &[(0..512, 0..600, Some(0)), (512..600, 512..600, Some(600)), (600..605, 600..605, None)],
+        );
+        let segments = [(0, 1088), (1088, 2176), (2176, 3264), (3264, 4100)];
+        let partial = [0, 4100, 7112, 9036];
+        let want: Vec<_> =
+            segments.iter().zip(partial).map(|((a, b), p)| (*a..*b, *a..4100, Some(p))).collect();
+        check(&[4100], &want);
+    }
+}
