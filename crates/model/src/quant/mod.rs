@@ -115,8 +115,11 @@ pub struct Format {
     /// Bytes in a block.
     pub block_bytes: usize,
     decode: fn(&[u8], &mut [f32]),
-    encode: Option<fn(&[f32], &mut Vec<u8>)>,
+    encode: Option<Encode>,
 }
+
+/// Appends the storage of whole blocks of values.
+type Encode = fn(&[f32], &mut Vec<u8>);
 
 impl Format {
     /// Bytes taken by `n_values`, or `None` when they do not fill whole blocks or overflow.
@@ -133,7 +136,12 @@ impl Format {
     ///
     /// When `bytes` is not exactly the storage of `out.len()` values.
     pub fn decode(&self, bytes: &[u8], out: &mut [f32]) {
-        assert_eq!(Some(bytes.len()), self.bytes_for(out.len()), "{} blocks do not fit their values", self.name);
+        assert_eq!(
+            Some(bytes.len()),
+            self.bytes_for(out.len()),
+            "{} blocks do not fit their values",
+            self.name
+        );
         (self.decode)(bytes, out);
     }
 

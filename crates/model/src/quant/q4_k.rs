@@ -24,7 +24,9 @@ fn decode(bytes: &[u8], out: &mut [f32]) {
     for (block, out) in bytes.as_chunks::<144>().0.iter().zip(out.as_chunks_mut::<256>().0) {
         let scales = k_scales::unpack_scaled(block);
         let runs = block[16..].as_chunks::<32>().0;
-        for ((run, out), scales) in runs.iter().zip(out.as_chunks_mut::<64>().0).zip(scales.as_chunks::<2>().0) {
+        for ((run, out), scales) in
+            runs.iter().zip(out.as_chunks_mut::<64>().0).zip(scales.as_chunks::<2>().0)
+        {
             let [(low_scale, low_min), (high_scale, high_min)] = *scales;
             let (low, high) = out.split_at_mut(32);
             for ((q, low), high) in run.iter().zip(low).zip(high) {

@@ -1,0 +1,214 @@
+//! The Hugging Face `config.json`, both ways.
+
+use serde_json::{Value, json};
+
+use super::{Config, RopeScaling};
+use crate::error::Result;
+use crate::fields::Fields;
+use crate::quant::Storage;
+
+const MODEL_TYPE: &str = "llama";
+
+/// Fields that change nothing about what a trained model computes: notes, training-time noise,
+/// defaults for sampling, and what belongs to other tasks.
+const HARMLESS: &[&str] = &[
+    "architectures",
+    "attention_dropout",
+    "attn_implementation",
+    "bad_words_ids",
+    "chunk_size_feed_forward",
+    "do_sample",
+    "dtype",
+    "finetuning_task",
+    "forced_bos_token_id",
+    "forced_eos_token_id",
+    "id2label",
+    "initializer_range",
+    "is_decoder",
+    "is_llama_config",
+    "label2id",
+    "length_penalty",
+    "max_length",
+    "min_length",
+    "num_beams",
+    "output_attentions",
+    "output_hidden_states",
+    "pad_token_id",
+    "prefix",
+    "problem_type",
+    "repetition_penalty",
+    "return_dict",
+    "return_dict_in_generate",
+    "sep_token_id",
+    "task_specific_params",
+    "temperature",
+    "tokenizer_class",
+    "top_k",
+    "top_p",
+    "torch_dtype",
+    "torchscript",
+    "transformers.js_config",
+    "transformers_version",
+    "unk_token_id",
+    "unsloth_fixed",
+    "unsloth_version",
+    "use_cache",
+];
+
+/// Fields that would change what is computed, and the values at which they do not.
+fn check_fixed(fields: &mut Fields) -> Result<()> {
+    fields.only("hidden_act", &[json!("silu"), json!("swish")])?;
+    fields.only("pretraining_tp", &[json!(1)])?;
+    fields.only("rope_interleaved", &[json!(false)])?;
+    fields.only("partial_rotary_factor", &[json!(1), json!(1.0)])?;
+    fields.only("use_sliding_window", &[json!(false)])?;
+    fields.only("sliding_window", &[])?;
+    fields.only("quantization_config", &[])?;
+    fields.only("add_cross_attention", &[json!(false)])?;
+    fields.only("is_encoder_decoder", &[json!(false)])?;
+    fields.only("tie_encoder_decoder", &[json!(false)])?;
+    fields.only("pruned_heads", &[json!({})])
+}
+
+pub(super) fn read(mut fields: Fields) -> Result<Config> {
+    let model_type = fields.text("model_type")?.ok_or_else(|| fields.missing("model_type"))?;
+    if model_type != MODEL_TYPE {
+        return Err(fields.unsupported("model_type", &json!(model_type), &format!("{MODEL_TYPE:?}")));
+    }
+    check_fixed(&mut fields)?;
+    let width = fields.required_count("hidden_size")?;
+    let n_heads = fields.required_count("num_attention_heads")?;
+    let (rope_theta, rope_scaling) = read_rope(&mut fields)?;
+    let attention_bias = fields.flag("attention_bias")?.unwrap_or(false);
+    let config = Config {
+        model_type,
+        vocab_size: fields.required_count("vocab_size")?,
+        width,
+        n_layers: fields.required_count("num_hidden_layers")?,
+        n_heads,
+        n_kv_heads: fields.count("num_key_value_heads")?.unwrap_or(n_heads),
+        head_width: read_head_width(&mut fields, width, n_heads)?,
+        feed_forward: fields.required_count("intermediate_size")?,
+        context: fields.required_count("max_position_embeddings")?,
+        norm_eps: fields.required_real("rms_norm_eps")?,
+        rope_theta,
+        rope_scaling,
+        tied: fields.flag("tie_word_embeddings")?.unwrap_or(false),
+        qkv_bias: attention_bias,
+        output_bias: attention_bias,
+        mlp_bias: fields.flag("mlp_bias")?.unwrap_or(false),
+        bos: fields.ids("bos_token_id")?,
+        eos: fields.ids("eos_token_id")?,
+    };
+    fields.finish(HARMLESS)?;
+    Ok(config)
+}
+
+fn read_head_width(fields: &mut Fields, width: usize, n_heads: usize) -> Result<usize> {
+    match fields.count("head_dim")? {
+        Some(head_width) => Ok(head_width),
+        None if n_heads > 0 && width.is_multiple_of(n_heads) => Ok(width / n_heads),
+        None => {
+            let expected = format!("a divisor of hidden_size {width}, or head_dim beside it");
+            Err(fields.unsupported("num_attention_heads", &json!(n_heads), &expected))
+        }
+    }
+}
+
+/// Theta and scaling, from where older and newer files have them. A file may have both; they must
+/// then agree.
+fn read_rope(fields: &mut Fields) -> Result<(f64, RopeScaling)> {
+    /// What every version of transformers assumes when a file says nothing.
+    const DEFAULT_THETA: f64 = 10_000.0;
+    let older_theta = fields.real("rope_theta")?;
+    let older = fields.object("rope_scaling")?.map(read_scaling).transpose()?;
+    let newer = fields.object("rope_parameters")?.map(read_scaling).transpose()?;
+    let thetas =
+        [older_theta, older.as_ref().and_then(|rope| rope.0), newer.as_ref().and_then(|rope| rope.0)];
+    let theta = thetas.iter().flatten().next().copied().unwrap_or(DEFAULT_THETA);
+    if let Some(other) = thetas.iter().flatten().find(|other| **other != theta) {
+        return Err(fields.unsupported("rope_theta", &json!(other), &format!("{theta} everywhere")));
+    }
+    match (older, newer) {
+        (Some((_, older)), Some((_, newer))) if older != newer => {
+            Err(fields.unsupported("rope_scaling", &scaling_json(&older), "what rope_parameters says"))
+        }
+        (Some((_, scaling)), _) | (None, Some((_, scaling))) => Ok((theta, scaling)),
+        (None, None) => Ok((theta, RopeScaling::None)),
+    }
+}
+
+/// Reads `rope_scaling` or `rope_parameters`.
+fn read_scaling(mut fields: Fields) -> Result<(Option<f64>, RopeScaling)> {
+    fields.only("partial_rotary_factor", &[json!(1), json!(1.0)])?;
+    let theta = fields.real("rope_theta")?;
+    let older_name = fields.text("type")?;
+    let kind = fields.text("rope_type")?.or(older_name).unwrap_or_else(|| "default".to_owned());
+    let scaling = match kind.as_str() {
+        "default" => RopeScaling::None,
+        "linear" => RopeScaling::Linear { factor: fields.required_real("factor")? },
+        "llama3" => RopeScaling::Llama3 {
+            factor: fields.required_real("factor")?,
+            low_freq_factor: fields.required_real("low_freq_factor")?,
+            high_freq_factor: fields.required_real("high_freq_factor")?,
+            original_context: fields.required_count("original_max_position_embeddings")?,
+        },
+        other => return Err(fields.unsupported("rope_type", &json!(other), "default, linear or llama3")),
+    };
+    fields.finish(&[])?;
+    Ok((theta, scaling))
+}
+
+fn scaling_json(scaling: &RopeScaling) -> Value {
+    match scaling {
+        RopeScaling::None => Value::Null,
+        RopeScaling::Linear { factor } => json!({ "rope_type": "linear", "factor": factor }),
+        RopeScaling::Llama3 { factor, low_freq_factor, high_freq_factor, original_context } => json!({
+            "rope_type": "llama3",
+            "factor": factor,
+            "low_freq_factor": low_freq_factor,
+            "high_freq_factor": high_freq_factor,
+            "original_max_position_embeddings": original_context,
+        }),
+    }
+}
+
+/// Theta and scaling stand where older files have them: newer readers understand that too.
+pub(super) fn write(config: &Config, dtype: Storage) -> Value {
+    let dtype = match dtype {
+        Storage::F16 => "float16",
+        Storage::BF16 => "bfloat16",
+        _ => "float32",
+    };
+    json!({
+        "architectures": ["LlamaForCausalLM"],
+        "model_type": config.model_type,
+        "vocab_size": config.vocab_size,
+        "hidden_size": config.width,
+        "intermediate_size": config.feed_forward,
+        "num_hidden_layers": config.n_layers,
+        "num_attention_heads": config.n_heads,
+        "num_key_value_heads": config.n_kv_heads,
+        "head_dim": config.head_width,
+        "hidden_act": "silu",
+        "max_position_embeddings": config.context,
+        "rms_norm_eps": config.norm_eps,
+        "rope_theta": config.rope_theta,
+        "rope_scaling": scaling_json(&config.rope_scaling),
+        "attention_bias": config.qkv_bias,
+        "mlp_bias": config.mlp_bias,
+        "tie_word_embeddings": config.tied,
+        "bos_token_id": config.bos.first(),
+        "eos_token_id": one_or_list(&config.eos),
+        "torch_dtype": dtype,
+        "use_cache": true,
+    })
+}
+
+fn one_or_list(ids: &[u32]) -> Value {
+    match ids {
+        [] => Value::Null,
+        [one] => json!(one),
+        several => json!(several),
+    }
+}

@@ -1,0 +1,179 @@
+//! The shape of a model and the constants in its formulae.
+//!
+//! A [`Config`] comes from a Hugging Face `config.json` or from GGUF metadata, and either way says
+//! the same thing in the same words. Both readers are strict: a setting that changes the maths in a
+//! way not computed here is refused by name, and so is a setting not heard of.
+//!
+//! This covers the Llama family. It does not hold how a model was trained, how it is sampled, or how
+//! its weights are stored.
+
+mod gguf;
+mod json;
+mod rope;
+
+use std::path::Path;
+
+use serde_json::Value;
+
+pub use rope::RopeScaling;
+
+use crate::error::{Error, Result};
+use crate::fields::Fields;
+use crate::quant::Storage;
+use crate::weights::gguf::{GgufTensor, Metadata};
+
+/// What a model looks like.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// The architecture, as Hugging Face calls it.
+    pub model_type: String,
+    /// V: rows of the embedding.
+    pub vocab_size: usize,
+    /// D: width of the residual stream.
+    pub width: usize,
+    /// L: number of layers.
+    pub n_layers: usize,
+    /// H: number of query heads.
+    pub n_heads: usize,
+    /// K: number of key and value heads; a divisor of `n_heads`.
+    pub n_kv_heads: usize,
+    /// E: width of a head; even.
+    pub head_width: usize,
+    /// F: width inside the feed-forward part.
+    pub feed_forward: usize,
+    /// The longest sequence the model was made for.
+    pub context: usize,
+    /// Added to the mean square before its root is taken.
+    pub norm_eps: f64,
+    /// Base of the rotary frequencies.
+    pub rope_theta: f64,
+    /// How the rotary frequencies are stretched for long sequences.
+    pub rope_scaling: RopeScaling,
+    /// Whether the head is the embedding.
+    pub tied: bool,
+    /// Whether the query, key and value maps have a bias.
+    pub qkv_bias: bool,
+    /// Whether the map out of attention has a bias.
+    pub output_bias: bool,
+    /// Whether the maps of the feed-forward part have a bias.
+    pub mlp_bias: bool,
+    /// Tokens that begin a text.
+    pub bos: Vec<u32>,
+    /// Tokens that end a text or a turn.
+    pub eos: Vec<u32>,
+}
+
+impl Config {
+    /// Reads a `config.json`.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be read or [`Config::from_hf_json`] refuses it.
+    pub fn read(path: &Path) -> Result<Config> {
+        Config::from_hf_json(crate::json::read(path)?).map_err(|error| error.in_file(path))
+    }
+
+    /// Understands the contents of a `config.json`.
+    ///
+    /// # Errors
+    ///
+    /// When a needed field is missing, a field has a value not computed here, a field is not known,
+    /// or the values contradict each other.
+    pub fn from_hf_json(value: Value) -> Result<Config> {
+        match value {
+            Value::Object(object) => json::read(Fields::new(object))?.checked(),
+            other => Err(Error::FieldUnsupported {
+                field: "config.json".to_owned(),
+                found: other.to_string().chars().take(40).collect(),
+                expected: "an object".to_owned(),
+            }),
+        }
+    }
+
+    /// Understands the metadata of a GGUF file. Some facts are not in the metadata but show in which
+    /// tensors there are, and rotary scaling in the values of one.
+    pub(crate) fn from_gguf(metadata: &Metadata, tensors: &[GgufTensor], file: &[u8]) -> Result<Config> {
+        gguf::read(metadata, tensors, file)?.checked()
+    }
+
+    /// The contents of a `config.json` for a checkpoint stored as `dtype`. Reading it again gives
+    /// this configuration.
+    pub fn to_hf_json(&self, dtype: Storage) -> Value {
+        json::write(self, dtype)
+    }
+
+    /// H × E, the width of all queries.
+    pub fn query_width(&self) -> usize {
+        self.n_heads * self.head_width
+    }
+
+    /// K × E, the width of all keys, and of all values.
+    pub fn kv_width(&self) -> usize {
+        self.n_kv_heads * self.head_width
+    }
+
+    /// The angle in radians that one position turns each pair of a head by, scaling included; E / 2
+    /// of them.
+    pub fn rope_frequencies(&self) -> Vec<f64> {
+        rope::frequencies(self.rope_theta, self.head_width, &self.rope_scaling)
+    }
+
+    /// Refuses values that no model can have.
+    fn checked(self) -> Result<Config> {
+        self.check_counts()?;
+        self.check_numbers()?;
+        self.check_ids()?;
+        Ok(self)
+    }
+
+    fn check_counts(&self) -> Result<()> {
+        let counts = [
+            ("vocabulary size", self.vocab_size),
+            ("width", self.width),
+            ("number of layers", self.n_layers),
+            ("number of heads", self.n_heads),
+            ("number of key and value heads", self.n_kv_heads),
+            ("head width", self.head_width),
+            ("feed-forward width", self.feed_forward),
+            ("context", self.context),
+        ];
+        for (field, count) in counts {
+            // With every length below 2^31, no product of two overflows.
+            if count == 0 || count > i32::MAX as usize {
+                return Err(refuse(field, count, "1 to 2147483647"));
+            }
+        }
+        if !self.n_heads.is_multiple_of(self.n_kv_heads) {
+            let expected = format!("a divisor of the {} heads", self.n_heads);
+            return Err(refuse("number of key and value heads", self.n_kv_heads, &expected));
+        }
+        if !self.head_width.is_multiple_of(2) {
+            return Err(refuse("head width", self.head_width, "an even number"));
+        }
+        Ok(())
+    }
+
+    fn check_numbers(&self) -> Result<()> {
+        for (field, number) in [("norm epsilon", self.norm_eps), ("rope theta", self.rope_theta)] {
+            if !(number.is_finite() && number > 0.0) {
+                return Err(refuse(field, number, "a positive number"));
+            }
+        }
+        self.rope_scaling.check()
+    }
+
+    fn check_ids(&self) -> Result<()> {
+        match self.bos.iter().chain(&self.eos).find(|id| **id as usize >= self.vocab_size) {
+            Some(id) => Err(refuse("special token id", id, &format!("less than {}", self.vocab_size))),
+            None => Ok(()),
+        }
+    }
+}
+
+fn refuse(field: &str, found: impl ToString, expected: &str) -> Error {
+    Error::FieldUnsupported {
+        field: field.to_owned(),
+        found: found.to_string(),
+        expected: expected.to_owned(),
+    }
+}

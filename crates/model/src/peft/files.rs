@@ -1,0 +1,157 @@
+//! The two files of an adapter, together.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use penname_ledger::write::{self, Staged};
+
+use super::AdapterConfig;
+use crate::error::{Error, Result};
+use crate::quant::Storage;
+use crate::weights::{Checkpoint, Outgoing, Tensor, write_safetensors};
+
+const CONFIG: &str = "adapter_config.json";
+const WEIGHTS: &str = "adapter_model.safetensors";
+const PICKLE: &str = "adapter_model.bin";
+const PREFIX: &str = "base_model.model.";
+const A: &str = ".lora_A.weight";
+const B: &str = ".lora_B.weight";
+
+/// The two small matrices at one module.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Pair {
+    /// R.
+    pub rank: usize,
+    /// Values that go in.
+    pub n_in: usize,
+    /// Values that come out.
+    pub n_out: usize,
+    /// (R, in), row by row.
+    pub a: Vec<f32>,
+    /// (out, R), row by row.
+    pub b: Vec<f32>,
+}
+
+/// Writes an adapter as the folder `dir`, all or nothing. What was in the folder before is gone.
+///
+/// # Errors
+///
+/// As [`write_adapter`].
+pub fn save_adapter(dir: &Path, config: &AdapterConfig, pairs: &BTreeMap<String, Pair>) -> Result<()> {
+    let staged = Staged::create(dir)?;
+    write_adapter(staged.dir(), config, pairs)?;
+    Ok(staged.commit()?)
+}
+
+/// Writes the two files of an adapter into a folder that is there, the configuration last. Keys of
+/// `pairs` are module paths like `model.layers.0.self_attn.q_proj`.
+///
+/// # Errors
+///
+/// When a pair does not fit the configuration, or a file cannot be written.
+pub fn write_adapter(dir: &Path, config: &AdapterConfig, pairs: &BTreeMap<String, Pair>) -> Result<()> {
+    config.check()?;
+    check_targets(config, pairs)?;
+    let mut tensors = Vec::new();
+    for (module, pair) in pairs {
+        let rank = config.rank_for(module);
+        check_shape(&key(module, A), &[pair.rank, pair.a.len() / pair.rank.max(1)], &[rank, pair.n_in])?;
+        check_shape(&key(module, B), &[pair.b.len() / pair.rank.max(1), pair.rank], &[pair.n_out, rank])?;
+        tensors.push(Outgoing::from_values(key(module, A), [rank, pair.n_in], Storage::F32, &pair.a));
+        tensors.push(Outgoing::from_values(key(module, B), [pair.n_out, rank], Storage::F32, &pair.b));
+    }
+    let metadata = BTreeMap::from([("format".to_owned(), "pt".to_owned())]);
+    write_safetensors(&dir.join(WEIGHTS), tensors, &metadata)?;
+    Ok(write::json(&dir.join(CONFIG), &config.to_json())?)
+}
+
+/// Reads an adapter: its configuration, and its pairs by module path.
+///
+/// # Errors
+///
+/// When a file is missing or broken, a tensor is not half of a pair or lacks its other half, or the
+/// tensors do not fit the configuration.
+pub fn load_adapter(dir: &Path) -> Result<(AdapterConfig, BTreeMap<String, Pair>)> {
+    let config = AdapterConfig::read(&dir.join(CONFIG))?;
+    let path = dir.join(WEIGHTS);
+    if !path.exists() && dir.join(PICKLE).exists() {
+        return Err(Error::Pickle { path: dir.join(PICKLE) });
+    }
+    let checkpoint = Checkpoint::open(&path)?;
+    let pairs = read_pairs(&checkpoint, &config).map_err(|error| error.in_file(&path))?;
+    Ok((config, pairs))
+}
+
+fn read_pairs(checkpoint: &Checkpoint, config: &AdapterConfig) -> Result<BTreeMap<String, Pair>> {
+    let mut pairs = BTreeMap::new();
+    for name in checkpoint.names() {
+        let (module, other) = split_key(name)?;
+        if checkpoint.find(&key(module, other)).is_none() {
+            return Err(Error::AdapterUnpaired { tensor: key(module, other) });
+        }
+        if other == B {
+            pairs.insert(module.to_owned(), read_pair(checkpoint, module, config.rank_for(module))?);
+        }
+    }
+    check_targets(config, &pairs)?;
+    Ok(pairs)
+}
+
+fn read_pair(checkpoint: &Checkpoint, module: &str, rank: usize) -> Result<Pair> {
+    let (a, b) = (checkpoint.tensor(&key(module, A))?, checkpoint.tensor(&key(module, B))?);
+    let (n_in, n_out) = (a.info().row_len(), b.info().n_rows());
+    check_shape(&key(module, A), &a.info().shape, &[rank, n_in])?;
+    check_shape(&key(module, B), &b.info().shape, &[n_out, rank])?;
+    Ok(Pair { rank, n_in, n_out, a: read(a), b: read(b) })
+}
+
+fn read(tensor: Tensor<'_>) -> Vec<f32> {
+    let mut values = Vec::new();
+    tensor.read_f32(&mut values);
+    values
+}
+
+/// Pairs where there should be none, or none where there should be some.
+fn check_targets(config: &AdapterConfig, pairs: &BTreeMap<String, Pair>) -> Result<()> {
+    if pairs.is_empty() {
+        return Err(Error::AdapterEmpty);
+    }
+    if config.target_modules.is_empty() {
+        return Ok(());
+    }
+    if let Some(module) = pairs.keys().find(|module| !config.targets(module)) {
+        return Err(Error::AdapterStray { tensor: key(module, A) });
+    }
+    let untouched = |target: &&String| {
+        let alone = AdapterConfig { target_modules: [String::clone(target)].into(), ..config.clone() };
+        !pairs.keys().any(|module| alone.targets(module))
+    };
+    match config.target_modules.iter().find(untouched) {
+        Some(target) => Err(Error::AdapterTarget { target: target.clone() }),
+        None => Ok(()),
+    }
+}
+
+fn check_shape(tensor: &str, found: &[usize], expected: &[usize]) -> Result<()> {
+    if found == expected {
+        return Ok(());
+    }
+    let (found, expected) = (found.to_owned(), expected.to_owned());
+    Err(Error::TensorShape { tensor: tensor.to_owned(), found, expected })
+}
+
+fn key(module: &str, half: &str) -> String {
+    format!("{PREFIX}{module}{half}")
+}
+
+/// The module path in a tensor's name, and which the other half of the pair is.
+fn split_key(name: &str) -> Result<(&str, &'static str)> {
+    let inner = name.strip_prefix(PREFIX);
+    let split = inner.and_then(|inner| {
+        let a = inner.strip_suffix(A).map(|module| (module, B));
+        a.or_else(|| inner.strip_suffix(B).map(|module| (module, A)))
+    });
+    split
+        .filter(|(module, _)| !module.is_empty())
+        .ok_or_else(|| Error::AdapterTensor { tensor: name.to_owned() })
+}

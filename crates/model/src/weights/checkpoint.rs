@@ -1,0 +1,221 @@
+//! An open checkpoint.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry as Slot;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use half::bf16;
+
+use crate::config::Config;
+use crate::error::{Error, Result};
+use crate::weights::gguf::{self, Gguf, Metadata};
+use crate::weights::tensor::RowOrder;
+use crate::weights::{Mapped, Tensor, TensorInfo, folder, safetensors};
+
+/// Named tensors in mapped files, and what says how to compute with them.
+#[derive(Debug)]
+pub struct Checkpoint {
+    path: PathBuf,
+    files: Vec<Mapped>,
+    tensors: BTreeMap<String, Place>,
+    description: Description,
+}
+
+/// Where a tensor lies.
+#[derive(Debug)]
+struct Place {
+    info: TensorInfo,
+    file_idx: usize,
+    bytes: Range<usize>,
+    order: RowOrder,
+}
+
+/// What tells the configuration of a checkpoint.
+#[derive(Debug)]
+enum Description {
+    Json(PathBuf),
+    Gguf { metadata: Metadata, config: Box<Config> },
+}
+
+/// How pickles begin: as a zip archive since PyTorch 1.6, bare before.
+const PICKLES: &[&[u8]] = &[b"PK\x03\x04", b"\x80\x02"];
+
+impl Checkpoint {
+    /// Opens a `.gguf` file, a `.safetensors` file, or a folder as Hugging Face publishes them:
+    /// `config.json` beside `model.safetensors` or `model.safetensors.index.json` and its shards.
+    /// Files are told apart by their contents, not their names.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such thing there, when anything about it is inconsistent, or when its
+    /// tensors are in a format this crate does not read.
+    pub fn open(path: impl AsRef<Path>) -> Result<Checkpoint> {
+        let path = path.as_ref();
+        if path.is_dir() {
+            return Checkpoint::open_folder(path);
+        }
+        let file = Mapped::open(path)?;
+        if file.bytes().starts_with(gguf::MAGIC) {
+            return Checkpoint::open_gguf(path, file).map_err(|error| error.in_file(path));
+        }
+        // Only when the file is nothing better: these bytes are also lengths of safetensors headers.
+        let may_be_pickle = PICKLES.iter().any(|start| file.bytes().starts_with(start));
+        let config = path.with_file_name(folder::CONFIG);
+        let mut checkpoint = Checkpoint::empty(path, Description::Json(config));
+        match checkpoint.add_safetensors(file) {
+            Ok(()) => Ok(checkpoint),
+            Err(Error::Safetensors { .. }) if may_be_pickle => Err(Error::Pickle { path: path.to_owned() }),
+            Err(error) => Err(error.in_file(path)),
+        }
+    }
+
+    fn empty(path: &Path, description: Description) -> Checkpoint {
+        Checkpoint { path: path.to_owned(), files: Vec::new(), tensors: BTreeMap::new(), description }
+    }
+
+    fn open_folder(path: &Path) -> Result<Checkpoint> {
+        let weights = folder::find_weights(path)?;
+        let mut checkpoint = Checkpoint::empty(path, Description::Json(path.join(folder::CONFIG)));
+        for shard in &weights.shards {
+            let file = Mapped::open(shard)?;
+            checkpoint.add_safetensors(file).map_err(|error| error.in_file(shard))?;
+        }
+        let shard_of = |name: &str| {
+            let place = checkpoint.tensors.get(name)?;
+            checkpoint.files[place.file_idx].path().file_name()?.to_str()
+        };
+        weights.check(shard_of, checkpoint.names())?;
+        Ok(checkpoint)
+    }
+
+    fn add_safetensors(&mut self, file: Mapped) -> Result<()> {
+        for (name, info, bytes) in safetensors::list(file.bytes())? {
+            let place = Place { info, file_idx: self.files.len(), bytes, order: RowOrder::AsPublished };
+            self.add(name, place)?;
+        }
+        self.files.push(file);
+        Ok(())
+    }
+
+    fn open_gguf(path: &Path, file: Mapped) -> Result<Checkpoint> {
+        let Gguf { metadata, tensors, .. } = Gguf::parse(file.bytes())?;
+        let architecture = gguf::architecture(&metadata)?;
+        let config = Config::from_gguf(&metadata, &tensors, file.bytes())?;
+        let description = Description::Gguf { metadata, config: Box::new(config.clone()) };
+        let mut checkpoint = Checkpoint::empty(path, description);
+        for tensor in tensors {
+            let order = architecture.row_order(&tensor, &config)?;
+            // A tensor the table does not know keeps its name, and the books will show it.
+            let name = architecture.published_name(&tensor.name).unwrap_or(tensor.name);
+            checkpoint.add(name, Place { info: tensor.info, file_idx: 0, bytes: tensor.bytes, order })?;
+        }
+        checkpoint.files.push(file);
+        Ok(checkpoint)
+    }
+
+    fn add(&mut self, name: String, place: Place) -> Result<()> {
+        match self.tensors.entry(name) {
+            Slot::Occupied(slot) => Err(Error::TensorTwice { tensor: slot.key().clone() }),
+            Slot::Vacant(slot) => {
+                slot.insert(place);
+                Ok(())
+            }
+        }
+    }
+
+    /// Where it was opened.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The names of all tensors, in alphabetical order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.tensors.keys().map(String::as_str)
+    }
+
+    /// What the model looks like: from `config.json` beside the tensors, or from a GGUF file's
+    /// metadata.
+    ///
+    /// # Errors
+    ///
+    /// When `config.json` is missing or asks for something this crate does not compute.
+    pub fn config(&self) -> Result<Config> {
+        match &self.description {
+            Description::Json(path) => Config::read(path),
+            Description::Gguf { config, .. } => Ok(Config::clone(config)),
+        }
+    }
+
+    /// The metadata of a GGUF file, which hold the tokenizer and the chat template.
+    pub fn gguf_metadata(&self) -> Option<&Metadata> {
+        match &self.description {
+            Description::Json(_) => None,
+            Description::Gguf { metadata, .. } => Some(metadata),
+        }
+    }
+
+    /// The tensor of this name, if there is one.
+    pub fn find(&self, name: &str) -> Option<Tensor<'_>> {
+        let Place { info, file_idx, bytes, order } = self.tensors.get(name)?;
+        Some(Tensor { info, stored: &self.files[*file_idx].bytes()[bytes.clone()], order: *order })
+    }
+
+    /// The tensor of this name.
+    ///
+    /// # Errors
+    ///
+    /// When there is none.
+    pub fn tensor(&self, name: &str) -> Result<Tensor<'_>> {
+        self.find(name).ok_or_else(|| Error::TensorUnknown { tensor: name.to_owned() })
+    }
+
+    /// Shape and storage of a tensor; see [`Checkpoint::tensor`].
+    ///
+    /// # Errors
+    ///
+    /// When there is no such tensor.
+    pub fn info(&self, name: &str) -> Result<&TensorInfo> {
+        Ok(self.tensor(name)?.info)
+    }
+
+    /// The stored bytes of a tensor; see [`Tensor::bytes`].
+    ///
+    /// # Errors
+    ///
+    /// When there is no such tensor.
+    pub fn bytes(&self, name: &str) -> Result<Cow<'_, [u8]>> {
+        Ok(self.tensor(name)?.bytes())
+    }
+
+    /// Decodes a whole tensor; see [`Tensor::read_f32`].
+    ///
+    /// # Errors
+    ///
+    /// When there is no such tensor.
+    pub fn read_f32(&self, name: &str, out: &mut Vec<f32>) -> Result<()> {
+        self.tensor(name)?.read_f32(out);
+        Ok(())
+    }
+
+    /// Decodes some rows of a tensor; see [`Tensor::read_rows_f32`].
+    ///
+    /// # Errors
+    ///
+    /// When there is no such tensor.
+    pub fn read_rows_f32(&self, name: &str, rows: Range<usize>, out: &mut [f32]) -> Result<()> {
+        self.tensor(name)?.read_rows_f32(rows, out);
+        Ok(())
+    }
+
+    /// Decodes a whole tensor to `bf16`; see [`Tensor::read_bf16`].
+    ///
+    /// # Errors
+    ///
+    /// When there is no such tensor.
+    pub fn read_bf16(&self, name: &str, out: &mut Vec<bf16>) -> Result<()> {
+        self.tensor(name)?.read_bf16(out);
+        Ok(())
+    }
+}

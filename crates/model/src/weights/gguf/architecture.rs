@@ -1,0 +1,141 @@
+//! What GGUF calls the tensors of each architecture, and which rows it stores in another order.
+
+use super::ARCHITECTURE;
+use super::metadata::Metadata;
+use super::parse::GgufTensor;
+use crate::config::Config;
+use crate::error::{Error, Result};
+use crate::weights::tensor::RowOrder;
+
+/// Every architecture whose GGUF files can be read.
+pub static ALL: &[&Architecture] = &[&LLAMA];
+
+/// How one architecture is written down in GGUF.
+#[derive(Debug)]
+pub struct Architecture {
+    /// The value of `general.architecture`.
+    pub name: &'static str,
+    /// The `model_type` Hugging Face gives it.
+    pub model_type: &'static str,
+    /// Tensors outside the layers: name in GGUF, published name.
+    tensors: &'static [(&'static str, &'static str)],
+    /// Modules of a layer: name in GGUF after `blk.N.`, published name after `model.layers.N.`.
+    modules: &'static [(&'static str, &'static str)],
+    /// Whether query and key rows lie interleaved: converters reorder them for architectures whose
+    /// rotary embedding llama.cpp applies to neighbours, not to halves.
+    interleaved: bool,
+}
+
+static LLAMA: Architecture = Architecture {
+    name: "llama",
+    model_type: "llama",
+    tensors: &[
+        ("token_embd.weight", "model.embed_tokens.weight"),
+        ("output_norm.weight", "model.norm.weight"),
+        ("output.weight", "lm_head.weight"),
+    ],
+    modules: &[
+        ("attn_norm", "input_layernorm"),
+        (QUERY, "self_attn.q_proj"),
+        (KEY, "self_attn.k_proj"),
+        ("attn_v", "self_attn.v_proj"),
+        ("attn_output", "self_attn.o_proj"),
+        ("ffn_norm", "post_attention_layernorm"),
+        ("ffn_gate", "mlp.gate_proj"),
+        ("ffn_up", "mlp.up_proj"),
+        ("ffn_down", "mlp.down_proj"),
+    ],
+    interleaved: true,
+};
+
+const QUERY: &str = "attn_q";
+const KEY: &str = "attn_k";
+
+/// The architecture a file says it has.
+///
+/// # Errors
+///
+/// When it says nothing, or names one that is not in [`ALL`].
+pub fn architecture(metadata: &Metadata) -> Result<&'static Architecture> {
+    let found =
+        metadata.text(ARCHITECTURE)?.ok_or_else(|| Error::FieldMissing { field: ARCHITECTURE.to_owned() })?;
+    ALL.iter().copied().find(|known| known.name == found).ok_or_else(|| Error::ArchitectureUnknown {
+        found: found.to_owned(),
+        known: ALL.iter().map(|known| known.name).collect::<Vec<_>>().join(", "),
+    })
+}
+
+impl Architecture {
+    /// The published name of a GGUF tensor, `None` when the table does not know it.
+    pub fn published_name(&self, gguf: &str) -> Option<String> {
+        if let Some((_, published)) = self.tensors.iter().find(|(ours, _)| *ours == gguf) {
+            return Some((*published).to_owned());
+        }
+        let (layer, module, parameter) = split_layer_name(gguf)?;
+        let (_, published) = self.modules.iter().find(|(ours, _)| *ours == module)?;
+        Some(format!("model.layers.{layer}.{published}.{parameter}"))
+    }
+
+    /// The GGUF name of a published tensor, `None` when the table does not know it.
+    pub fn gguf_name(&self, published: &str) -> Option<String> {
+        if let Some((gguf, _)) = self.tensors.iter().find(|(_, theirs)| *theirs == published) {
+            return Some((*gguf).to_owned());
+        }
+        let (layer, rest) = published.strip_prefix("model.layers.")?.split_once('.')?;
+        let (module, parameter) = rest.rsplit_once('.')?;
+        let (gguf, _) = self.modules.iter().find(|(_, theirs)| *theirs == module)?;
+        Some(format!("blk.{layer}.{gguf}.{parameter}"))
+    }
+
+    /// In which order the rows of a tensor lie.
+    pub(crate) fn row_order(&self, tensor: &GgufTensor, config: &Config) -> Result<RowOrder> {
+        let n_heads = match split_layer_name(&tensor.name) {
+            Some((_, QUERY, _)) if self.interleaved => config.n_heads,
+            Some((_, KEY, _)) if self.interleaved => config.n_kv_heads,
+            _ => return Ok(RowOrder::AsPublished),
+        };
+        let n_rows = n_heads * config.head_width;
+        if tensor.info.n_rows() != n_rows {
+            let mut expected = tensor.info.shape.clone();
+            expected[0] = n_rows;
+            let (tensor, found) = (tensor.name.clone(), tensor.info.shape.clone());
+            return Err(Error::TensorShape { tensor, found, expected });
+        }
+        Ok(RowOrder::Interleaved { head_width: config.head_width })
+    }
+}
+
+/// `blk.7.attn_q.weight` is layer `7`, module `attn_q`, parameter `weight`.
+fn split_layer_name(gguf: &str) -> Option<(usize, &str, &str)> {
+    let (layer, rest) = gguf.strip_prefix("blk.")?.split_once('.')?;
+    let (module, parameter) = rest.rsplit_once('.')?;
+    // Only the canonical spelling: `blk.07` must not become a second layer 7.
+    let number: usize = layer.parse().ok().filter(|number: &usize| number.to_string() == layer)?;
+    Some((number, module, parameter))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(gguf: &str, published: &str) {
+        assert_eq!(LLAMA.published_name(gguf).as_deref(), Some(published));
+        assert_eq!(LLAMA.gguf_name(published).as_deref(), Some(gguf));
+    }
+
+    #[test]
+    fn names_go_both_ways() {
+        check("token_embd.weight", "model.embed_tokens.weight");
+        check("output.weight", "lm_head.weight");
+        check("blk.0.attn_q.weight", "model.layers.0.self_attn.q_proj.weight");
+        check("blk.12.attn_k.bias", "model.layers.12.self_attn.k_proj.bias");
+        check("blk.3.ffn_norm.weight", "model.layers.3.post_attention_layernorm.weight");
+    }
+
+    #[test]
+    fn unknown_names_stay_unknown() {
+        for name in ["blk.07.attn_q.weight", "blk.0.attn_q", "blk.x.attn_q.weight", "rope_freqs.weight", ""] {
+            assert_eq!(LLAMA.published_name(name), None, "{name}");
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! A file seen as a slice of bytes.
+//!
+//! Mapping is why opening a checkpoint of many gigabytes takes no time and no memory. The price is
+//! that the bytes are only as steady as the file: whoever cuts a checkpoint short while a program
+//! uses it ends that program.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use memmap2::Mmap;
+
+use crate::error::{Error, Result};
+
+/// A mapped file and where it came from.
+#[derive(Debug)]
+pub(crate) struct Mapped {
+    path: PathBuf,
+    map: Mmap,
+}
+
+impl Mapped {
+    /// Maps a regular file for reading. Pipes and devices are refused: they have no bytes to map,
+    /// and opening one may wait for ever.
+    pub(crate) fn open(path: &Path) -> Result<Mapped> {
+        let unreadable = |source| Error::Unreadable { path: path.to_owned(), source };
+        if !std::fs::metadata(path).map_err(unreadable)?.is_file() {
+            return Err(Error::NotACheckpoint { path: path.to_owned() });
+        }
+        let file = File::open(path).map_err(unreadable)?;
+        #[expect(unsafe_code, reason = "the one place where files are mapped")]
+        // SAFETY: the map is private and only read. Another process may still change the file under
+        // us, as with every map; that is the documented price, and the readers above check every
+        // length and offset against the map before they use it.
+        let map = unsafe { Mmap::map(&file) }.map_err(unreadable)?;
+        Ok(Mapped { path: path.to_owned(), map })
+    }
+
+    /// The contents.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.map
+    }
+
+    /// Where the file lies.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+}
