@@ -14,22 +14,22 @@ const BLOCK_COLS: usize = 192;
 
 /// What attends to what: which rows of keys each query sees, and how heads lie in a row.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Problem<'a> {
-    pub(super) q: Mat<'a>,
-    pub(super) k: Mat<'a>,
-    pub(super) v: Mat<'a>,
+pub(in crate::backend::cpu) struct Problem<'a> {
+    pub(in crate::backend::cpu) q: Mat<'a>,
+    pub(in crate::backend::cpu) k: Mat<'a>,
+    pub(in crate::backend::cpu) v: Mat<'a>,
     /// Rows of keys that each query sees.
-    pub(super) spans: &'a [(u32, u32)],
-    pub(super) heads: usize,
-    pub(super) kv_heads: usize,
-    pub(super) width: usize,
-    pub(super) scale: f32,
+    pub(in crate::backend::cpu) spans: &'a [(u32, u32)],
+    pub(in crate::backend::cpu) heads: usize,
+    pub(in crate::backend::cpu) kv_heads: usize,
+    pub(in crate::backend::cpu) width: usize,
+    pub(in crate::backend::cpu) scale: f32,
 }
 
 impl<'a> Problem<'a> {
     /// # Panics
     /// If the shapes do not fit each other.
-    pub(super) fn new(
+    pub(in crate::backend::cpu) fn new(
         (q, k, v): (Mat<'a>, Mat<'a>, Mat<'a>),
         spans: &'a [(u32, u32)],
         heads: usize,
@@ -49,7 +49,7 @@ impl<'a> Problem<'a> {
     }
 
     /// Query heads that share a key-value head.
-    pub(super) fn group(&self) -> usize {
+    pub(in crate::backend::cpu) fn group(&self) -> usize {
         self.heads / self.kv_heads
     }
 
@@ -59,7 +59,7 @@ impl<'a> Problem<'a> {
     }
 
     /// The columns of a key-value head in a matrix of keys or values.
-    pub(super) fn kv_columns<'m>(&self, mat: Mat<'m>, kv_head: usize) -> Mat<'m> {
+    pub(in crate::backend::cpu) fn kv_columns<'m>(&self, mat: Mat<'m>, kv_head: usize) -> Mat<'m> {
         mat.columns(kv_head * self.width, self.width)
     }
 }

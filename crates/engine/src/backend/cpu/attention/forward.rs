@@ -52,8 +52,8 @@ impl Work for Forward<'_> {
         let problem = self.block.problem;
         let mut panels: Vec<Panel> = (0..self.block.n_panels()).map(|idx| self.panel::<A>(idx)).collect();
         let mut scores = Scores { raw: [[0.0; COLS]; KEYS], words: [[0; COLS]; KEYS] };
-        let seen = panels.iter().map(|panel| &panel.sight.any).filter(|seen| !seen.is_empty());
-        let all = seen.fold(usize::MAX..0, |all, seen| all.start.min(seen.start)..all.end.max(seen.end));
+        let seen = panels.iter().map(|panel| panel.sight.any.clone()).filter(|seen| !seen.is_empty());
+        let all = seen.reduce(|all, seen| all.start.min(seen.start)..all.end.max(seen.end)).unwrap_or(0..0);
         let keys = problem.kv_columns(problem.k, self.block.kv_head);
         let values = problem.kv_columns(problem.v, self.block.kv_head);
         for start in all.clone().step_by(KEYS) {

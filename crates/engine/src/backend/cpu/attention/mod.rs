@@ -26,7 +26,8 @@ use super::row::{read, rows_per_task, write};
 use super::simd::kernel;
 use super::view::{Elem, Mat, MatMut};
 use backward::{Backward, Saved};
-use block::{Block, Problem};
+use block::Block;
+pub(super) use block::Problem;
 use forward::Forward;
 use std::ops::Range;
 use unit::{Unit, units};
@@ -79,8 +80,14 @@ pub fn attention(pool: &Pool, isa: Isa, input: &Attention<'_>, out: MatMut<'_>, 
     run_forward(pool, isa, &problem, out, Some(lse));
 }
 
-/// Attention forward over any spans of keys.
-fn run_forward(pool: &Pool, isa: Isa, problem: &Problem<'_>, out: MatMut<'_>, lse: Option<MatMut<'_>>) {
+/// Attention forward of any queries, each over its own span of the keys.
+pub(super) fn run_forward(
+    pool: &Pool,
+    isa: Isa,
+    problem: &Problem<'_>,
+    out: MatMut<'_>,
+    lse: Option<MatMut<'_>>,
+) {
     assert_eq!(
         (out.rows, out.cols),
         (problem.q.rows, problem.q.cols),
