@@ -1,3 +1,156 @@
 //! The devices that run a program.
+//!
+//! A device starts with one operation; what it does not support falls back to
+//! the reference, counted and shown. The seam is narrow on purpose: memory,
+//! typed copies, and one operation at a time over views.
 
 pub mod cpu;
+pub mod null;
+
+use crate::op::Op;
+use crate::plan::{Place, Plan};
+use crate::program::{DType, Extent, Program, TensorId};
+
+/// Names memory on a device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct BufferId(pub(crate) usize);
+
+impl BufferId {
+    /// The memory that all programs of a device share for what lives inside a run.
+    pub(crate) const ARENA: Self = Self(0);
+}
+
+/// The rows in use of one tensor, in memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct View {
+    /// Where.
+    pub buffer: BufferId,
+    /// First byte.
+    pub offset: usize,
+    /// Rows in use.
+    pub rows: usize,
+    /// Columns.
+    pub cols: usize,
+    /// Storage.
+    pub dtype: DType,
+}
+
+/// What a device is and has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Probe {
+    /// For people, such as `CPU, 2 threads, AVX-512 with bf16`.
+    pub name: String,
+    /// Threads that share the work.
+    pub threads: usize,
+    /// Memory it could still give, if it knows.
+    pub free_bytes: Option<usize>,
+    /// Whether products of bf16 numbers are faster than those of f32.
+    pub prefers_bf16: bool,
+}
+
+/// A device that cannot do what it was asked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DeviceError {
+    /// There is not enough memory.
+    #[error("{bytes} bytes of memory are not to be had on {device}")]
+    OutOfMemory {
+        /// How much was asked for.
+        bytes: usize,
+        /// Of whom.
+        device: String,
+    },
+    /// A weight was never given its numbers.
+    #[error("tensor `{tensor}` has no memory: it was neither loaded nor bound")]
+    Unbound {
+        /// The tensor.
+        tensor: String,
+    },
+    /// More rows than the program was built for.
+    #[error("{found} {what} rows in one run, the program was built for {capacity}")]
+    TooManyRows {
+        /// Kind of row.
+        what: &'static str,
+        /// How many were given.
+        found: usize,
+        /// How many are allowed.
+        capacity: usize,
+    },
+}
+
+/// Fills rows of a weight: the range of rows, and room for them.
+pub type FillRows<'a> = &'a (dyn Fn(std::ops::Range<usize>, &mut [f32]) + Sync);
+
+/// Memory, typed copies, and one operation at a time.
+pub trait Device {
+    /// What it is and has.
+    fn probe(&self) -> Probe;
+
+    /// Memory of `bytes` zeros.
+    ///
+    /// # Errors
+    /// [`DeviceError::OutOfMemory`].
+    fn allocate(&mut self, bytes: usize) -> Result<BufferId, DeviceError>;
+
+    /// A weight that training does not change, in whatever layout the device likes best.
+    ///
+    /// # Errors
+    /// [`DeviceError::OutOfMemory`].
+    fn allocate_frozen(&mut self, rows: usize, cols: usize, dtype: DType, fill: FillRows<'_>) -> Result<BufferId, DeviceError>;
+
+    /// Makes the memory that programs share at least this large; its content is lost.
+    ///
+    /// # Errors
+    /// [`DeviceError::OutOfMemory`].
+    fn reserve_arena(&mut self, bytes: usize) -> Result<(), DeviceError>;
+
+    /// Gives memory back.
+    fn release(&mut self, buffer: BufferId);
+
+    /// Reads a tensor of real numbers, widened to f32.
+    fn read(&self, view: View, out: &mut [f32]);
+
+    /// Writes a tensor of real numbers, rounded to its storage.
+    fn write(&mut self, view: View, values: &[f32]);
+
+    /// Reads a tensor of ids.
+    fn read_ids(&self, view: View, out: &mut [u32]);
+
+    /// Writes a tensor of ids.
+    fn write_ids(&mut self, view: View, ids: &[u32]);
+
+    /// Whether [`Device::run`] can run this operation; if not, the reference does.
+    fn supports(&self, op: &Op, program: &Program) -> bool;
+
+    /// Runs one operation.
+    fn run(&mut self, op: &Op, bound: &Bound<'_>);
+
+    /// Waits until everything asked for is done.
+    fn sync(&mut self) {}
+}
+
+/// Finds the memory of every tensor during a run.
+#[derive(Debug, Clone, Copy)]
+pub struct Bound<'a> {
+    /// The program that runs.
+    pub program: &'a Program,
+    pub(crate) plan: &'a Plan,
+    pub(crate) own: &'a [Option<BufferId>],
+    /// Rows in use.
+    pub extent: Extent,
+}
+
+impl Bound<'_> {
+    /// Where a tensor is, with the rows in use.
+    ///
+    /// # Panics
+    /// If it has no memory; [`crate::session::Session::run`] checks that before it starts.
+    pub fn view(&self, id: TensorId) -> View {
+        let tensor = self.program.tensor(id);
+        let (buffer, offset) = match (self.plan.place(id), self.own[id.index()]) {
+            (Place::Arena(offset), _) => (BufferId::ARENA, offset),
+            (_, Some(buffer)) => (buffer, 0),
+            (_, None) => panic!("tensor `{}` has no memory", tensor.name),
+        };
+        View { buffer, offset, rows: self.extent.rows(tensor.rows), cols: tensor.cols, dtype: tensor.dtype }
+    }
+}

@@ -2,6 +2,25 @@
 
 #![expect(unsafe_code, reason = "kernels work on raw memory and processor intrinsics")]
 
+pub mod attention;
+mod classify;
+mod device;
+pub mod elementwise;
+pub mod embed;
+pub mod gate;
+pub mod gemm;
 pub mod isa;
+mod linear;
+pub mod loss;
+pub mod math;
+mod memory;
+pub mod norm;
+pub mod optimizer;
 pub mod pool;
+pub mod random;
+pub mod rope;
+mod row;
+mod simd;
 pub mod view;
+
+pub use device::Cpu;

@@ -1,0 +1,402 @@
+//! The processor as a device: memory, and which kernel serves which operation.
+
+use super::gemm::{Operand, Panels};
+use super::isa::Isa;
+use super::memory::{Memory, free_bytes};
+use super::pool::Pool;
+use super::view::{Elem, Mat, MatMut};
+use super::{attention, elementwise, embed, gate, norm, optimizer, rope};
+use crate::backend::{Bound, BufferId, Device, DeviceError, FillRows, Probe, View};
+use crate::op::{self, Op};
+use crate::program::{DType, Program, TensorId};
+use half::bf16;
+use std::num::NonZeroUsize;
+
+/// Rows of a weight that are filled and packed at a time.
+const FILL_ROWS: usize = 256;
+
+/// Memory of a tensor.
+#[derive(Debug)]
+enum Buffer {
+    /// Row-major numbers.
+    Plain(Memory),
+    /// A frozen weight in the order the products read it.
+    Packed(Panels),
+}
+
+/// The processor, its threads and its memory.
+#[derive(Debug)]
+pub struct Cpu {
+    pub(super) pool: Pool,
+    pub(super) isa: Isa,
+    buffers: Vec<Option<Buffer>>,
+}
+
+impl Cpu {
+    /// All threads of the machine and the best instructions it has.
+    pub fn new() -> Self {
+        let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+        Self::with(threads, Isa::best())
+    }
+
+    /// This many threads and these instructions.
+    ///
+    /// # Panics
+    /// If the processor lacks the instructions.
+    pub fn with(threads: NonZeroUsize, isa: Isa) -> Self {
+        assert!(isa.is_present(), "this processor lacks {isa}");
+        Self { pool: Pool::new(threads), isa, buffers: vec![None] }
+    }
+
+    /// The instructions in use.
+    pub fn isa(&self) -> Isa {
+        self.isa
+    }
+
+    fn insert(&mut self, buffer: Buffer) -> BufferId {
+        let free = self.buffers.iter().skip(1).position(Option::is_none).map(|at| at + 1);
+        let at = free.unwrap_or_else(|| {
+            self.buffers.push(None);
+            self.buffers.len() - 1
+        });
+        self.buffers[at] = Some(buffer);
+        BufferId(at)
+    }
+
+    fn out_of_memory(&self, bytes: usize) -> DeviceError {
+        DeviceError::OutOfMemory { bytes, device: self.probe().name }
+    }
+
+    fn buffer(&self, id: BufferId) -> &Buffer {
+        match &self.buffers[id.0] {
+            Some(buffer) => buffer,
+            None => panic!("buffer {} was released", id.0),
+        }
+    }
+
+    fn address(&self, view: View) -> *mut u8 {
+        match self.buffer(view.buffer) {
+            Buffer::Plain(memory) => memory.at(view.offset, view.rows * view.cols * view.dtype.bytes()),
+            Buffer::Packed(_) => panic!("a packed weight is read by products only"),
+        }
+    }
+
+    pub(super) fn mat(&self, bound: &Bound<'_>, id: TensorId) -> Mat<'_> {
+        let view = bound.view(id);
+        // SAFETY: `address` checks the range; the plan gives no other tensor
+        // these bytes while this one is alive.
+        unsafe { Mat::from_raw(self.address(view), elem(view.dtype), view.rows, view.cols, view.cols) }
+    }
+
+    pub(super) fn mat_mut(&self, bound: &Bound<'_>, id: TensorId) -> MatMut<'_> {
+        let view = bound.view(id);
+        // SAFETY: as in `mat`; one operation runs at a time.
+        unsafe { MatMut::from_raw(self.address(view), elem(view.dtype), view.rows, view.cols, view.cols) }
+    }
+
+    pub(super) fn ids(&self, bound: &Bound<'_>, id: TensorId) -> &[u32] {
+        let view = bound.view(id);
+        debug_assert_eq!(view.dtype, DType::U32);
+        // SAFETY: as in `mat`; any bits are an id.
+        unsafe { std::slice::from_raw_parts(self.address(view).cast(), view.rows * view.cols) }
+    }
+
+    /// All numbers of an f32 tensor.
+    pub(super) fn floats(&self, bound: &Bound<'_>, id: TensorId) -> &[f32] {
+        let view = bound.view(id);
+        assert_eq!(view.dtype, DType::F32, "an f32 tensor");
+        // SAFETY: as in `mat`; any bits are an f32.
+        unsafe { std::slice::from_raw_parts(self.address(view).cast(), view.rows * view.cols) }
+    }
+
+    /// All numbers of an f32 tensor, to write.
+    #[expect(clippy::mut_from_ref, reason = "the plan keeps tensors that are alive together apart")]
+    pub(super) fn floats_mut(&self, bound: &Bound<'_>, id: TensorId) -> &mut [f32] {
+        let view = bound.view(id);
+        assert_eq!(view.dtype, DType::F32, "an f32 tensor");
+        // SAFETY: as in `mat_mut`; any bits are an f32.
+        unsafe { std::slice::from_raw_parts_mut(self.address(view).cast(), view.rows * view.cols) }
+    }
+
+    /// A weight W (N, K) for products with Wᵀ.
+    pub(super) fn forward_operand(&self, bound: &Bound<'_>, weight: TensorId) -> Operand<'_> {
+        match self.buffer(bound.view(weight).buffer) {
+            Buffer::Packed(panels) => Operand::Panels(panels.view()),
+            Buffer::Plain(_) => Operand::Rows(self.mat(bound, weight)),
+        }
+    }
+
+    /// A weight W (N, K) for products with W.
+    pub(super) fn backward_operand(&self, bound: &Bound<'_>, weight: TensorId) -> Operand<'_> {
+        match self.buffer(bound.view(weight).buffer) {
+            Buffer::Packed(panels) => Operand::PanelsTransposed(panels.view()),
+            Buffer::Plain(_) => Operand::Columns(self.mat(bound, weight)),
+        }
+    }
+
+    fn embed(&self, bound: &Bound<'_>, op: &op::Embed) {
+        let (ids, y) = (self.ids(bound, op.ids), self.mat_mut(bound, op.y));
+        match self.buffer(bound.view(op.table).buffer) {
+            Buffer::Plain(_) => embed::gather(&self.pool, self.isa, self.mat(bound, op.table), ids, y),
+            Buffer::Packed(panels) => self.pool.run(ids.len(), |row| {
+                let mut values = vec![0.0; y.cols];
+                panels.row(ids[row] as usize, &mut values);
+                // SAFETY: each task owns its row.
+                unsafe { store(y.row_ptr(row), y.elem, &values) };
+            }),
+        }
+    }
+
+    fn rope(&self, bound: &Bound<'_>, op: &op::Rope) {
+        let (x, y) = (self.mat(bound, op.x), self.mat_mut(bound, op.y));
+        let rotated = op.heads * op.head_width;
+        if bound.view(op.x) != bound.view(op.y) && rotated < x.cols {
+            let rest = x.cols - rotated;
+            elementwise::copy(&self.pool, self.isa, x.columns(rotated, rest), y.columns(rotated, rest));
+        }
+        let angles = rope::Angles { cos: self.mat(bound, op.cos), sin: self.mat(bound, op.sin) };
+        let turn = if op.inverse { rope::Turn::Back } else { rope::Turn::Forward };
+        rope::rope(&self.pool, self.isa, x.columns(0, rotated), angles, turn, y.columns(0, rotated));
+    }
+
+    fn attention(&self, bound: &Bound<'_>, op: &op::Attention) {
+        let (out, lse) = (self.mat_mut(bound, op.out), self.mat_mut(bound, op.lse));
+        attention::attention(&self.pool, self.isa, &self.attention_input(bound, op), out, lse);
+    }
+
+    fn attention_backward(&self, bound: &Bound<'_>, op: &op::AttentionBackward) {
+        let forward = &op.forward;
+        let (n_q, n_kv) = (forward.heads.query_cols(), forward.heads.kv_cols());
+        let dqkv = self.mat_mut(bound, op.dqkv);
+        let saved = attention::AttentionSaved {
+            out: self.mat(bound, forward.out),
+            lse: self.mat(bound, forward.lse),
+            dout: self.mat(bound, op.dout),
+        };
+        let gradients = attention::AttentionGrad {
+            dq: dqkv.columns(0, n_q),
+            dk: dqkv.columns(n_q, n_kv),
+            dv: dqkv.columns(n_q + n_kv, n_kv),
+        };
+        attention::attention_backward(&self.pool, self.isa, &self.attention_input(bound, forward), &saved, &gradients);
+    }
+
+    fn attention_input<'a>(&'a self, bound: &Bound<'_>, op: &op::Attention) -> attention::Attention<'a> {
+        let [q, k, v] = heads(self.mat(bound, op.qkv), op.heads);
+        attention::Attention { q, k, v, starts: self.ids(bound, op.starts), heads: op.heads.query, scale: op.scale }
+    }
+
+    fn norm_backward(&self, bound: &Bound<'_>, op: &op::RmsNormBackward) {
+        let mut unused;
+        let from = norm::RmsNormGrad {
+            dy: self.mat(bound, op.dy),
+            x: self.mat(bound, op.x),
+            gamma: self.floats(bound, op.gamma),
+            eps: op.eps,
+            acc: op.add.map(|add| self.mat(bound, add)),
+        };
+        let dx = match op.dx {
+            Some(dx) => self.mat_mut(bound, dx),
+            None => {
+                unused = vec![0.0; from.x.rows * from.x.cols];
+                MatMut::f32(&mut unused, from.x.rows, from.x.cols)
+            }
+        };
+        let dgamma = op.dgamma.map(|id| self.floats_mut(bound, id));
+        norm::rms_norm_backward(&self.pool, self.isa, &from, dx, dgamma);
+    }
+
+    fn grad_norm(&self, bound: &Bound<'_>, op: &op::GradNorm) {
+        let square = |&g: &TensorId| optimizer::squared_norm(&self.pool, self.isa, self.floats(bound, g));
+        self.floats_mut(bound, op.norm)[0] = op.gradients.iter().map(square).sum::<f64>().sqrt() as f32;
+    }
+
+    fn adamw(&self, bound: &Bound<'_>, op: &op::AdamW) {
+        let (lr, step) = (self.floats(bound, op.schedule)[0], self.floats(bound, op.schedule)[1]);
+        let clip = op.clip_factor(self.floats(bound, op.norm)[0]);
+        for w in &op.weights {
+            let settings = optimizer::AdamW {
+                lr: lr * w.rate,
+                beta1: op.beta1,
+                beta2: op.beta2,
+                eps: op.eps,
+                weight_decay: if w.decays { op.weight_decay } else { 0.0 },
+                step: step as u32,
+            };
+            let parameter = optimizer::Parameter {
+                weights: self.floats_mut(bound, w.weight),
+                grad: self.floats(bound, w.gradient),
+                m: self.floats_mut(bound, w.mean),
+                v: self.floats_mut(bound, w.square),
+            };
+            optimizer::adamw(&self.pool, self.isa, &settings, clip, parameter);
+        }
+    }
+
+    fn zero(&self, bound: &Bound<'_>, op: &op::Zero) {
+        elementwise::fill(&self.pool, self.isa, 0.0, self.mat_mut(bound, op.x));
+    }
+}
+
+impl Default for Cpu {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Queries, keys and values of one matrix.
+fn heads(qkv: Mat<'_>, heads: op::Heads) -> [Mat<'_>; 3] {
+    let (q, kv) = (heads.query_cols(), heads.kv_cols());
+    [qkv.columns(0, q), qkv.columns(q, kv), qkv.columns(q + kv, kv)]
+}
+
+fn elem(dtype: DType) -> Elem {
+    match dtype {
+        DType::Bf16 => Elem::Bf16,
+        DType::F32 | DType::U32 => Elem::F32,
+    }
+}
+
+/// Rounds `values` to their storage at `to`.
+///
+/// # Safety
+/// `to` must be valid for as many numbers and touched by nobody else.
+unsafe fn store(to: *mut u8, elem: Elem, values: &[f32]) {
+    for (idx, &value) in values.iter().enumerate() {
+        // SAFETY: the caller's promise.
+        unsafe {
+            match elem {
+                Elem::F32 => to.cast::<f32>().add(idx).write(value),
+                Elem::Bf16 => to.cast::<bf16>().add(idx).write(bf16::from_f32(value)),
+            }
+        }
+    }
+}
+
+impl Device for Cpu {
+    fn probe(&self) -> Probe {
+        let threads = self.pool.threads();
+        let plural = if threads == 1 { "" } else { "s" };
+        Probe {
+            name: format!("CPU, {threads} thread{plural}, {}", self.isa),
+            threads,
+            free_bytes: free_bytes(),
+            prefers_bf16: self.isa.has_bf16_dot(),
+        }
+    }
+
+    fn allocate(&mut self, bytes: usize) -> Result<BufferId, DeviceError> {
+        let memory = Memory::zeroed(bytes).ok_or_else(|| self.out_of_memory(bytes))?;
+        Ok(self.insert(Buffer::Plain(memory)))
+    }
+
+    fn allocate_frozen(&mut self, rows: usize, cols: usize, dtype: DType, fill: FillRows<'_>) -> Result<BufferId, DeviceError> {
+        let bytes = rows * cols * 4;
+        let memory = Memory::zeroed(bytes).ok_or_else(|| self.out_of_memory(bytes))?;
+        let address = memory.at(0, bytes) as usize;
+        self.pool.for_chunks(rows, FILL_ROWS, |range| {
+            let at = address + range.start * cols * 4;
+            // SAFETY: each task owns its rows.
+            let room = unsafe { std::slice::from_raw_parts_mut(at as *mut f32, range.len() * cols) };
+            fill(range, room);
+        });
+        if rows == 1 {
+            return Ok(self.insert(Buffer::Plain(memory)));
+        }
+        let precision = match dtype {
+            DType::Bf16 => super::gemm::Precision::Bf16,
+            DType::F32 | DType::U32 => super::gemm::Precision::F32,
+        };
+        // SAFETY: filled above, and nobody writes it any more.
+        let mat = unsafe { Mat::from_raw(memory.at(0, bytes), Elem::F32, rows, cols, cols) };
+        let panels = Panels::from_rows(&self.pool, mat, precision);
+        Ok(self.insert(Buffer::Packed(panels)))
+    }
+
+    fn reserve_arena(&mut self, bytes: usize) -> Result<(), DeviceError> {
+        if matches!(&self.buffers[0], Some(Buffer::Plain(memory)) if memory.len() >= bytes) {
+            return Ok(());
+        }
+        self.buffers[0] = None;
+        let memory = Memory::zeroed(bytes).ok_or_else(|| self.out_of_memory(bytes))?;
+        self.buffers[0] = Some(Buffer::Plain(memory));
+        Ok(())
+    }
+
+    fn release(&mut self, buffer: BufferId) {
+        self.buffers[buffer.0] = None;
+    }
+
+    fn read(&self, view: View, out: &mut [f32]) {
+        if let Buffer::Packed(panels) = self.buffer(view.buffer) {
+            out.chunks_mut(view.cols).enumerate().for_each(|(row, out)| panels.row(row, out));
+            return;
+        }
+        // SAFETY: `address` checks the range.
+        let mat = unsafe { Mat::from_raw(self.address(view), elem(view.dtype), view.rows, view.cols, view.cols) };
+        elementwise::copy(&self.pool, self.isa, mat, MatMut::f32(out, view.rows, view.cols));
+    }
+
+    fn write(&mut self, view: View, values: &[f32]) {
+        // SAFETY: `address` checks the range.
+        let mat = unsafe { MatMut::from_raw(self.address(view), elem(view.dtype), view.rows, view.cols, view.cols) };
+        elementwise::copy(&self.pool, self.isa, Mat::f32(values, view.rows, view.cols), mat);
+    }
+
+    fn read_ids(&self, view: View, out: &mut [u32]) {
+        // SAFETY: `address` checks the range; `out` is another object.
+        unsafe { std::ptr::copy_nonoverlapping(self.address(view).cast(), out.as_mut_ptr(), view.rows * view.cols) };
+    }
+
+    fn write_ids(&mut self, view: View, ids: &[u32]) {
+        assert_eq!(ids.len(), view.rows * view.cols, "one id for each place");
+        // SAFETY: `address` checks the range; `ids` is another object.
+        unsafe { std::ptr::copy_nonoverlapping(ids.as_ptr(), self.address(view).cast(), ids.len()) };
+    }
+
+    fn supports(&self, op: &Op, _program: &Program) -> bool {
+        !matches!(op, Op::CachedAttention(_))
+    }
+
+    fn run(&mut self, op: &Op, bound: &Bound<'_>) {
+        let (pool, isa) = (&self.pool, self.isa);
+        match op {
+            Op::Embed(op) => self.embed(bound, op),
+            Op::EmbedBackward(op) => {
+                let (dy, ids) = (self.mat(bound, op.dy), self.ids(bound, op.ids));
+                embed::scatter_add(pool, isa, dy, ids, self.mat_mut(bound, op.dtable));
+            }
+            Op::RmsNorm(op) => {
+                let (x, gamma) = (self.mat(bound, op.x), self.floats(bound, op.gamma));
+                norm::rms_norm(pool, isa, x, gamma, op.eps, self.mat_mut(bound, op.y));
+            }
+            Op::RmsNormBackward(op) => self.norm_backward(bound, op),
+            Op::RopeTable(op) => {
+                let (cos, sin) = (self.mat_mut(bound, op.cos), self.mat_mut(bound, op.sin));
+                rope::rope_table(pool, self.ids(bound, op.positions), &op.inverse_frequency, op.scale, cos, sin);
+            }
+            Op::Rope(op) => self.rope(bound, op),
+            Op::Attention(op) => self.attention(bound, op),
+            Op::AttentionBackward(op) => self.attention_backward(bound, op),
+            Op::CachedAttention(_) => unreachable!(),
+            Op::Linear(op) => self.linear(bound, op),
+            Op::LinearBackward(op) => self.linear_backward(bound, op),
+            Op::SwiGlu(op) => gate::swiglu(pool, isa, self.mat(bound, op.gate_up), self.mat_mut(bound, op.y)),
+            Op::SwiGluBackward(op) => {
+                let (dy, gate_up) = (self.mat(bound, op.dy), self.mat(bound, op.gate_up));
+                gate::swiglu_backward(pool, isa, dy, gate_up, self.mat_mut(bound, op.dgate_up));
+            }
+            Op::CrossEntropy(op) => self.cross_entropy(bound, op),
+            Op::Add(op) => {
+                elementwise::add(pool, isa, self.mat(bound, op.a), self.mat(bound, op.b), self.mat_mut(bound, op.y));
+            }
+            Op::GatherRows(op) => {
+                let (x, rows) = (self.mat(bound, op.x), self.ids(bound, op.rows));
+                embed::gather(pool, isa, x, rows, self.mat_mut(bound, op.y));
+            }
+            Op::Zero(op) => self.zero(bound, op),
+            Op::GradNorm(op) => self.grad_norm(bound, op),
+            Op::AdamW(op) => self.adamw(bound, op),
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! The few operations without arithmetic of their own: sums, row selection, zero.
+
+use super::{Access, Host, Operation, Real, expect_cols, expect_ids, expect_reals, expect_rows};
+use crate::program::{Extent, Program, ShapeError, TensorId};
+
+/// `y = a + b`: two gradients of one tensor meet.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Add {
+    /// First summand.
+    pub a: TensorId,
+    /// Second summand, like the first.
+    pub b: TensorId,
+    /// Sum.
+    pub y: TensorId,
+}
+
+/// `y[i] = x[rows[i]]`: only the rows whose logits anyone asked for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GatherRows {
+    /// Where to pick from, (M, D).
+    pub x: TensorId,
+    /// Row numbers, one for each row of `y`.
+    pub rows: TensorId,
+    /// The rows picked, (picked, D).
+    pub y: TensorId,
+}
+
+/// `x = 0`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Zero {
+    /// What becomes zero.
+    pub x: TensorId,
+}
+
+impl Operation for Add {
+    const NAME: &'static str = "add";
+
+    fn visit(&mut self, visitor: &mut dyn FnMut(Access, &mut TensorId)) {
+        visitor(Access::Read, &mut self.a);
+        visitor(Access::Read, &mut self.b);
+        visitor(Access::Write, &mut self.y);
+    }
+
+    fn check(&self, program: &Program) -> Result<(), ShapeError> {
+        for tensor in [self.b, self.y] {
+            expect_reals(Self::NAME, program, tensor)?;
+            expect_rows(Self::NAME, program, tensor, self.a)?;
+            expect_cols(Self::NAME, program, tensor, program.cols(self.a))?;
+        }
+        Ok(())
+    }
+
+    fn flops(&self, program: &Program, extent: Extent) -> u64 {
+        (extent.rows(program.tensor(self.y).rows) * program.cols(self.y)) as u64
+    }
+
+    fn reference<R: Real>(&self, host: &mut Host<R>) {
+        let y = host.get(self.a).iter().zip(host.get(self.b)).map(|(&a, &b)| a + b).collect();
+        host.put(self.y, y);
+    }
+
+    fn in_place(&self) -> Option<(TensorId, TensorId)> {
+        Some((self.a, self.y))
+    }
+}
+
+impl Operation for GatherRows {
+    const NAME: &'static str = "gather_rows";
+
+    fn visit(&mut self, visitor: &mut dyn FnMut(Access, &mut TensorId)) {
+        visitor(Access::Read, &mut self.x);
+        visitor(Access::Read, &mut self.rows);
+        visitor(Access::Write, &mut self.y);
+    }
+
+    fn check(&self, program: &Program) -> Result<(), ShapeError> {
+        expect_ids(Self::NAME, program, self.rows)?;
+        expect_rows(Self::NAME, program, self.rows, self.y)?;
+        expect_cols(Self::NAME, program, self.y, program.cols(self.x))
+    }
+
+    fn flops(&self, _program: &Program, _extent: Extent) -> u64 {
+        0
+    }
+
+    fn reference<R: Real>(&self, host: &mut Host<R>) {
+        let y = host.ids(self.rows).iter().flat_map(|&row| host.row(self.x, row as usize)).copied().collect();
+        host.put(self.y, y);
+    }
+}
+
+impl Operation for Zero {
+    const NAME: &'static str = "zero";
+
+    fn visit(&mut self, visitor: &mut dyn FnMut(Access, &mut TensorId)) {
+        visitor(Access::Write, &mut self.x);
+    }
+
+    fn check(&self, program: &Program) -> Result<(), ShapeError> {
+        expect_reals(Self::NAME, program, self.x)
+    }
+
+    fn flops(&self, _program: &Program, _extent: Extent) -> u64 {
+        0
+    }
+
+    fn reference<R: Real>(&self, host: &mut Host<R>) {
+        let zeros = vec![R::zero(); host.get(self.x).len()];
+        host.put(self.x, zeros);
+    }
+}

@@ -1,0 +1,405 @@
+//! Linear layers: one input, one or more projections side by side, each with
+//! an optional low-rank pair.
+//!
+//! For a projection with weight W (N, K), bias b, low-rank pair A (R, K) and
+//! B (N, R), scale s and dropout mask Δ (already divided by the keep rate):
+//!
+//! ```text
+//! h  = s · (x ∘ Δ) Aᵀ                      (M, R), kept for the backward pass
+//! y  = x Wᵀ + h Bᵀ + b  (+ add)            (M, N)
+//! dh = s · dy B                            (M, R)
+//! dx = dy W + (dh A) ∘ Δ                   (M, K), summed over projections
+//! dA += dhᵀ (x ∘ Δ)    dB += dyᵀ h    dW += dyᵀ x    db += Σ dy
+//! ```
+//!
+//! Nothing of the size of W is ever made for a frozen weight. Full training,
+//! LoRA and their mixtures are settings of this one operation: which weights
+//! are trainable, and whether there is a low-rank pair.
+//!
+//! # Source
+//! Hu et al., "LoRA: Low-Rank Adaptation of Large Language Models", 2021,
+//! arXiv 2106.09685, section 4.1.
+
+use super::{Access, Host, Operation, Real, dropout, expect, expect_cols, expect_f32, expect_reals, expect_rows, visit_option};
+use crate::derive::Derive;
+use crate::program::{DType, Extent, Program, ShapeError, TensorId};
+
+/// Drops inputs of the low-rank path, the same ones forward and backward.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Dropout {
+    /// Probability that a number is dropped, in 0..1.
+    pub rate: f32,
+    /// Distinguishes the layers: each draws its own mask.
+    pub stream: u32,
+    /// Seed of this run, (1, 1) ids: a new one for every micro-batch.
+    pub seed: TensorId,
+}
+
+/// A trainable low-rank pair beside a weight.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LowRank {
+    /// A, (R, K), f32.
+    pub a: TensorId,
+    /// B, (N, R), f32.
+    pub b: TensorId,
+    /// h = s · drop(x) Aᵀ, (M, R), f32.
+    pub hidden: TensorId,
+    /// s: α/R, or α/√R with rsLoRA.
+    pub scale: f32,
+    /// Dropout on the input of A.
+    pub dropout: Option<Dropout>,
+}
+
+/// One weight matrix and what stands beside it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Projection {
+    /// W, (N, K).
+    pub weight: TensorId,
+    /// b, (1, N), f32.
+    pub bias: Option<TensorId>,
+    /// A and B.
+    pub low_rank: Option<LowRank>,
+}
+
+/// Projections of one input, side by side.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Linear {
+    /// Input, (M, K).
+    pub x: TensorId,
+    /// Projections, in the order of their columns in `y`.
+    pub parts: Vec<Projection>,
+    /// Added to the result, (M, ΣN): the residual stream.
+    pub add: Option<TensorId>,
+    /// Result, (M, ΣN).
+    pub y: TensorId,
+}
+
+/// The gradients one projection needs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ProjectionBackward {
+    /// The projection as it ran forward.
+    pub part: Projection,
+    /// dh, (M, R), f32: present with a low-rank pair.
+    pub dhidden: Option<TensorId>,
+    /// dA and dB, added to.
+    pub dlow_rank: Option<(TensorId, TensorId)>,
+    /// dW, added to.
+    pub dweight: Option<TensorId>,
+    /// db, added to.
+    pub dbias: Option<TensorId>,
+}
+
+/// The gradient of [`Linear`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct LinearBackward {
+    /// Gradient of the result, (M, ΣN).
+    pub dy: TensorId,
+    /// Input, (M, K): read when a weight or a low-rank pair is trained.
+    pub x: Option<TensorId>,
+    /// One for each projection.
+    pub parts: Vec<ProjectionBackward>,
+    /// Gradient that reached `x` by other ways, (M, K).
+    pub add: Option<TensorId>,
+    /// Gradient of the input, (M, K).
+    pub dx: Option<TensorId>,
+}
+
+impl Projection {
+    /// A weight and nothing else.
+    pub fn plain(weight: TensorId) -> Self {
+        Self { weight, bias: None, low_rank: None }
+    }
+
+    fn visit(&mut self, hidden: Access, visitor: &mut dyn FnMut(Access, &mut TensorId)) {
+        visitor(Access::Read, &mut self.weight);
+        visit_option(visitor, Access::Read, &mut self.bias);
+        if let Some(pair) = &mut self.low_rank {
+            visitor(Access::Read, &mut pair.a);
+            visitor(Access::Read, &mut pair.b);
+            visitor(hidden, &mut pair.hidden);
+            if let Some(dropout) = &mut pair.dropout {
+                visitor(Access::Read, &mut dropout.seed);
+            }
+        }
+    }
+
+    fn check(&self, op: &'static str, program: &Program, inputs: usize) -> Result<(), ShapeError> {
+        expect_reals(op, program, self.weight)?;
+        expect_cols(op, program, self.weight, inputs)?;
+        let outputs = program.rows(self.weight);
+        if let Some(bias) = self.bias {
+            expect_f32(op, program, bias)?;
+            expect_cols(op, program, bias, outputs)?;
+        }
+        let Some(pair) = &self.low_rank else { return Ok(()) };
+        let rank = program.rows(pair.a);
+        for tensor in [pair.a, pair.b, pair.hidden] {
+            expect_f32(op, program, tensor)?;
+        }
+        expect_cols(op, program, pair.a, inputs)?;
+        expect_cols(op, program, pair.b, rank)?;
+        expect_cols(op, program, pair.hidden, rank)?;
+        expect(op, program, pair.b, "rows", program.rows(pair.b), outputs)
+    }
+
+    fn rank(&self, program: &Program) -> usize {
+        self.low_rank.as_ref().map_or(0, |pair| program.rows(pair.a))
+    }
+}
+
+/// The input as the low-rank path sees it: dropped numbers zero, the others scaled up.
+fn dropped<R: Real>(host: &Host<R>, x: TensorId, dropout: Option<&Dropout>) -> Vec<R> {
+    let mut values = host.get(x).to_vec();
+    if let Some(spec) = dropout {
+        mask(&mut values, host.cols(x), spec, host.ids(spec.seed)[0]);
+    }
+    values
+}
+
+/// Multiplies every number with its dropout factor.
+fn mask<R: Real>(values: &mut [R], cols: usize, spec: &Dropout, seed: u32) {
+    for (row, values) in values.chunks_mut(cols).enumerate() {
+        for (col, value) in values.iter_mut().enumerate() {
+            *value = *value * R::from_f64(f64::from(dropout::factor(seed, spec.stream, (row, col), spec.rate)));
+        }
+    }
+}
+
+/// `out[i][j] += Σ_k a(i, k) · b(j, k)` over plain index functions.
+fn accumulate<R: Real>(
+    out: &mut [R],
+    (rows, cols, inner): (usize, usize, usize),
+    a: impl Fn(usize, usize) -> R,
+    b: impl Fn(usize, usize) -> R,
+) {
+    for i in 0..rows {
+        for j in 0..cols {
+            let mut sum = R::zero();
+            (0..inner).for_each(|k| sum += a(i, k) * b(j, k));
+            out[i * cols + j] += sum;
+        }
+    }
+}
+
+impl Operation for Linear {
+    const NAME: &'static str = "linear";
+
+    fn visit(&mut self, visitor: &mut dyn FnMut(Access, &mut TensorId)) {
+        visitor(Access::Read, &mut self.x);
+        self.parts.iter_mut().for_each(|part| part.visit(Access::Write, visitor));
+        visit_option(visitor, Access::Read, &mut self.add);
+        visitor(Access::Write, &mut self.y);
+    }
+
+    fn check(&self, program: &Program) -> Result<(), ShapeError> {
+        expect_reals(Self::NAME, program, self.x)?;
+        expect_rows(Self::NAME, program, self.y, self.x)?;
+        let inputs = program.cols(self.x);
+        self.parts.iter().try_for_each(|part| part.check(Self::NAME, program, inputs))?;
+        let outputs = self.parts.iter().map(|part| program.rows(part.weight)).sum();
+        expect_cols(Self::NAME, program, self.y, outputs)?;
+        self.add.map_or(Ok(()), |add| expect_cols(Self::NAME, program, add, outputs))
+    }
+
+    fn flops(&self, program: &Program, extent: Extent) -> u64 {
+        let rows = extent.rows(program.tensor(self.x).rows);
+        let inputs = program.cols(self.x);
+        let part = |part: &Projection| {
+            let outputs = program.rows(part.weight);
+            2 * rows * (inputs * outputs + part.rank(program) * (inputs + outputs))
+        };
+        self.parts.iter().map(part).sum::<usize>() as u64
+    }
+
+    fn reference<R: Real>(&self, host: &mut Host<R>) {
+        let (rows, inputs, width) = (host.rows(self.x), host.cols(self.x), host.cols(self.y));
+        let mut y = self.add.map_or_else(|| vec![R::zero(); rows * width], |add| host.get(add).to_vec());
+        let mut at = 0;
+        for part in &self.parts {
+            let outputs = host.rows(part.weight);
+            let mut out = vec![R::zero(); rows * outputs];
+            let x = host.get(self.x);
+            let w = host.get(part.weight);
+            accumulate(&mut out, (rows, outputs, inputs), |i, k| x[i * inputs + k], |j, k| w[j * inputs + k]);
+            if let Some(pair) = &part.low_rank {
+                let rank = host.rows(pair.a);
+                let x = dropped(host, self.x, pair.dropout.as_ref());
+                let (a, b) = (host.get(pair.a), host.get(pair.b));
+                let mut hidden = vec![R::zero(); rows * rank];
+                accumulate(&mut hidden, (rows, rank, inputs), |i, k| x[i * inputs + k], |j, k| a[j * inputs + k]);
+                let scale = R::from_f64(f64::from(pair.scale));
+                hidden.iter_mut().for_each(|h| *h = *h * scale);
+                accumulate(&mut out, (rows, outputs, rank), |i, k| hidden[i * rank + k], |j, k| b[j * rank + k]);
+                host.put(pair.hidden, hidden);
+            }
+            for (i, out) in out.chunks(outputs).enumerate() {
+                for (j, &value) in out.iter().enumerate() {
+                    y[i * width + at + j] += value + part.bias.map_or(R::zero(), |bias| host.get(bias)[j]);
+                }
+            }
+            at += outputs;
+        }
+        host.put(self.y, y);
+    }
+
+    fn derive(&self, derive: &mut Derive<'_>) {
+        let Some(dy) = derive.gradient(self.y) else { return };
+        if let Some(add) = self.add {
+            derive.contribute(add, dy);
+        }
+        let add = derive.gradient(self.x);
+        let dx = derive.replace_gradient(self.x);
+        let parts: Vec<_> = self.parts.iter().map(|part| part.derive(derive, self.x)).collect();
+        let trains = |p: &ProjectionBackward| p.dlow_rank.is_some() || p.dweight.is_some() || p.dbias.is_some();
+        if dx.is_none() && !parts.iter().any(trains) {
+            return;
+        }
+        let x = parts.iter().any(|p| p.dlow_rank.is_some() || p.dweight.is_some()).then_some(self.x);
+        derive.emit(LinearBackward { dy, x, parts, add, dx });
+    }
+}
+
+impl Projection {
+    fn derive(&self, derive: &mut Derive<'_>, x: TensorId) -> ProjectionBackward {
+        let dweight = derive.weight_gradient(self.weight);
+        let dbias = self.bias.and_then(|bias| derive.weight_gradient(bias));
+        let mut dhidden = None;
+        let mut dlow_rank = None;
+        if let Some(pair) = &self.low_rank {
+            let rows = derive.program().tensor(x).rows;
+            let rank = derive.program().rows(pair.a);
+            dlow_rank = derive.weight_gradient(pair.a).zip(derive.weight_gradient(pair.b));
+            dhidden = Some(derive.scratch("dhidden", rows, rank, DType::F32));
+        }
+        ProjectionBackward { part: self.clone(), dhidden, dlow_rank, dweight, dbias }
+    }
+}
+
+impl Operation for LinearBackward {
+    const NAME: &'static str = "linear_backward";
+
+    fn visit(&mut self, visitor: &mut dyn FnMut(Access, &mut TensorId)) {
+        visitor(Access::Read, &mut self.dy);
+        visit_option(visitor, Access::Read, &mut self.x);
+        for part in &mut self.parts {
+            part.part.visit(Access::Read, visitor);
+            visit_option(visitor, Access::Write, &mut part.dhidden);
+            if let Some((da, db)) = &mut part.dlow_rank {
+                visitor(Access::Update, da);
+                visitor(Access::Update, db);
+            }
+            visit_option(visitor, Access::Update, &mut part.dweight);
+            visit_option(visitor, Access::Update, &mut part.dbias);
+        }
+        visit_option(visitor, Access::Read, &mut self.add);
+        visit_option(visitor, Access::Write, &mut self.dx);
+    }
+
+    fn check(&self, program: &Program) -> Result<(), ShapeError> {
+        let Some(first) = self.parts.first() else { return Ok(()) };
+        let inputs = program.cols(first.part.weight);
+        self.parts.iter().try_for_each(|part| part.part.check(Self::NAME, program, inputs))?;
+        let outputs = self.parts.iter().map(|p| program.rows(p.part.weight)).sum();
+        expect_cols(Self::NAME, program, self.dy, outputs)?;
+        [self.x, self.add, self.dx].into_iter().flatten().try_for_each(|tensor| {
+            expect_rows(Self::NAME, program, tensor, self.dy)?;
+            expect_cols(Self::NAME, program, tensor, inputs)
+        })
+    }
+
+    fn flops(&self, program: &Program, extent: Extent) -> u64 {
+        let rows = extent.rows(program.tensor(self.dy).rows);
+        let part = |p: &ProjectionBackward| {
+            let (outputs, inputs) = (program.rows(p.part.weight), program.cols(p.part.weight));
+            let dense = usize::from(self.dx.is_some()) + usize::from(p.dweight.is_some());
+            let low = 1 + usize::from(self.dx.is_some()) + usize::from(p.dlow_rank.is_some());
+            2 * rows * (dense * inputs * outputs + low * p.part.rank(program) * (inputs + outputs))
+        };
+        self.parts.iter().map(part).sum::<usize>() as u64
+    }
+
+    fn reference<R: Real>(&self, host: &mut Host<R>) {
+        let (rows, width) = (host.rows(self.dy), host.cols(self.dy));
+        let mut at = 0;
+        let mut dx = match (self.add, self.dx) {
+            (Some(add), Some(_)) => host.get(add).to_vec(),
+            (_, Some(dx)) => vec![R::zero(); host.get(dx).len()],
+            (_, None) => Vec::new(),
+        };
+        for part in &self.parts {
+            let outputs = host.rows(part.part.weight);
+            let dy: Vec<R> = (0..rows).flat_map(|i| host.row(self.dy, i)[at..at + outputs].to_vec()).collect();
+            part.reference(host, self.x, &dy, self.dx.map(|_| dx.as_mut_slice()));
+            at += outputs;
+        }
+        debug_assert_eq!(at, width, "projections cover the gradient");
+        self.dx.into_iter().for_each(|id| host.put(id, std::mem::take(&mut dx)));
+    }
+
+    fn in_place(&self) -> Option<(TensorId, TensorId)> {
+        Some((self.add?, self.dx?))
+    }
+}
+
+impl ProjectionBackward {
+    /// The gradients of one projection, given its columns of `dy` (M, N).
+    fn reference<R: Real>(&self, host: &mut Host<R>, x: Option<TensorId>, dy: &[R], dx: Option<&mut [R]>) {
+        let (outputs, inputs) = (host.rows(self.part.weight), host.cols(self.part.weight));
+        let rows = dy.len() / outputs;
+        let mut dx = dx;
+        if let Some(dx) = &mut dx {
+            let w = host.get(self.part.weight);
+            accumulate(dx, (rows, inputs, outputs), |i, n| dy[i * outputs + n], |k, n| w[n * inputs + k]);
+        }
+        if let (Some(dweight), Some(x)) = (self.dweight, x) {
+            let mut out = host.take(dweight);
+            let x = host.get(x);
+            accumulate(&mut out, (outputs, inputs, rows), |n, i| dy[i * outputs + n], |k, i| x[i * inputs + k]);
+            host.put(dweight, out);
+        }
+        if let Some(dbias) = self.dbias {
+            let mut out = host.take(dbias);
+            dy.chunks(outputs).for_each(|dy| out.iter_mut().zip(dy).for_each(|(sum, &dy)| *sum += dy));
+            host.put(dbias, out);
+        }
+        if let (Some(pair), Some(dhidden)) = (&self.part.low_rank, self.dhidden) {
+            self.low_rank_reference(host, (pair, dhidden), x, dy, dx);
+        }
+    }
+
+    fn low_rank_reference<R: Real>(
+        &self,
+        host: &mut Host<R>,
+        (pair, dhidden): (&LowRank, TensorId),
+        x: Option<TensorId>,
+        dy: &[R],
+        dx: Option<&mut [R]>,
+    ) {
+        let (rank, inputs, outputs) = (host.rows(pair.a), host.cols(pair.a), host.rows(pair.b));
+        let rows = dy.len() / outputs;
+        let b = host.get(pair.b);
+        let mut dh = vec![R::zero(); rows * rank];
+        accumulate(&mut dh, (rows, rank, outputs), |i, n| dy[i * outputs + n], |r, n| b[n * rank + r]);
+        dh.iter_mut().for_each(|v| *v = *v * R::from_f64(f64::from(pair.scale)));
+        if let Some(dx) = dx {
+            let a = host.get(pair.a);
+            let mut through = vec![R::zero(); rows * inputs];
+            accumulate(&mut through, (rows, inputs, rank), |i, r| dh[i * rank + r], |k, r| a[r * inputs + k]);
+            if let Some(spec) = &pair.dropout {
+                mask(&mut through, inputs, spec, host.ids(spec.seed)[0]);
+            }
+            dx.iter_mut().zip(through).for_each(|(dx, value)| *dx += value);
+        }
+        if let (Some((da, db)), Some(x)) = (self.dlow_rank, x) {
+            let x = dropped(host, x, pair.dropout.as_ref());
+            let mut out = host.take(da);
+            accumulate(&mut out, (rank, inputs, rows), |r, i| dh[i * rank + r], |k, i| x[i * inputs + k]);
+            host.put(da, out);
+            let mut out = host.take(db);
+            let hidden = host.get(pair.hidden);
+            accumulate(&mut out, (outputs, rank, rows), |n, i| dy[i * outputs + n], |r, i| hidden[i * rank + r]);
+            host.put(db, out);
+        }
+        host.put(dhidden, dh);
+    }
+}

@@ -1,0 +1,5 @@
+//! The engine held to its own reference, and to the laws a training step obeys.
+
+mod case;
+mod conformance;
+mod laws;
