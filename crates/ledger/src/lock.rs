@@ -7,7 +7,7 @@
 
 use std::fmt;
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{Read, Seek, Write};
+use std::io::{ErrorKind, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
@@ -93,12 +93,13 @@ impl Lock {
         let path = dir.join(FILE);
         let mut file = match File::open(&path) {
             Ok(file) => file,
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
             Err(e) => return Err(Error::io("read", &path, 0, e)),
         };
         match file.try_lock_shared() {
             Ok(()) => Ok(None),
             Err(TryLockError::WouldBlock) => Ok(Some(holder_in(&mut file).unwrap_or_else(Holder::unsigned))),
+            Err(TryLockError::Error(e)) if e.kind() == ErrorKind::Unsupported => Ok(holder_in(&mut file)),
             Err(TryLockError::Error(e)) => Err(Error::io("lock", &path, 0, e)),
         }
     }
@@ -139,11 +140,23 @@ fn take(dir: &Path) -> Result<(File, Option<Holder>)> {
                 return Ok((file, previous));
             }
             Err(TryLockError::WouldBlock) => thread::sleep(Duration::from_millis(2)),
+            Err(TryLockError::Error(e)) if e.kind() == ErrorKind::Unsupported => return by_name(dir, file),
             Err(TryLockError::Error(e)) => return Err(Error::io("lock", &path, 0, e)),
         }
     }
     let holder = holder_in(&mut file).unwrap_or_else(Holder::unsigned);
     Err(Error::Held { dir: dir.to_path_buf(), holder })
+}
+
+/// Decides by the signature alone, on file systems that have no locks: a signer who may still live
+/// keeps the folder.
+fn by_name(dir: &Path, mut file: File) -> Result<(File, Option<Holder>)> {
+    match holder_in(&mut file) {
+        Some(holder) if holder.host == process::host() && process::may_live(holder.pid) => {
+            Err(Error::Held { dir: dir.to_path_buf(), holder })
+        }
+        previous => Ok((file, previous)),
+    }
 }
 
 /// Who signed last; `None` for an empty file or one nobody can read, such as one that is being
@@ -213,6 +226,17 @@ mod tests {
         assert!(matches!(&error, Error::HeldElsewhere { holder, .. } if *holder == other), "{error}");
         assert_eq!(Lock::seize(dir.path()).unwrap().previous(), Some(&other));
         Lock::acquire(dir.path()).unwrap();
+    }
+
+    #[test]
+    fn where_there_are_no_locks_the_living_keep_what_they_signed() {
+        let dir = tempfile::tempdir().unwrap();
+        let decide = || by_name(dir.path(), File::open(file_of(dir.path())).unwrap());
+        let living = leave(dir.path(), &process::host());
+        assert!(matches!(decide(), Err(Error::Held { holder, .. }) if holder == living));
+        let dead = Holder { pid: u32::MAX - 1, ..living };
+        write::json(&file_of(dir.path()), &dead).unwrap();
+        assert_eq!(decide().unwrap().1, Some(dead));
     }
 
     #[test]

@@ -90,15 +90,16 @@ impl Run {
     pub fn create(runs_dir: &Path, name: &str, parent: Parent) -> Result<Self> {
         check_name(name)?;
         let dir = runs_dir.join(name);
-        write::folder(runs_dir)?;
+        let taken = || Error::RunExists { name: name.to_owned(), dir: runs_dir.to_path_buf() };
         if fs::symlink_metadata(&dir).is_ok() {
-            return Err(Error::RunExists { name: name.to_owned(), dir: runs_dir.to_path_buf() });
+            return Err(taken());
         }
         let birth = Birth { name: name.to_owned(), parent, begun_at: clock::now() };
         let staged = write::Staged::create(&dir)?;
         write::json(&staged.dir().join("run.json"), &birth)?;
         write::folder(&staged.dir().join("checkpoints"))?;
-        staged.commit()?;
+        // Another process may have taken the name meanwhile.
+        staged.commit_new().map_err(|error| if dir.exists() { taken() } else { error })?;
         Ok(Self { dir, birth })
     }
 

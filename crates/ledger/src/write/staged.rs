@@ -64,6 +64,18 @@ impl Staged {
         Ok(())
     }
 
+    /// Puts the folder into place where nothing is yet; of several processes that try, one succeeds.
+    ///
+    /// # Errors
+    /// When there is something at the path, or the file system refuses.
+    pub fn commit_new(mut self) -> Result<()> {
+        sync_folder(&self.temp)?;
+        // Renaming a folder onto one that holds anything fails, which decides between processes.
+        rename(&self.temp, &self.path)?;
+        self.done = true;
+        Ok(())
+    }
+
     fn replace(&self) -> Result<()> {
         if !self.path.is_dir() {
             return Err(Error::BadName { name: self.path.display().to_string(), expected: "a folder" });
@@ -128,6 +140,17 @@ mod tests {
         stage(&path, "a").commit().unwrap();
         stage(&path, "b").commit().unwrap();
         assert!(path.join("b").exists() && !path.join("a").exists());
+        assert_eq!(entries(dir.path()), 1);
+    }
+
+    #[test]
+    fn of_two_new_folders_the_first_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("out");
+        let (first, second) = (stage(&path, "a"), stage(&path, "b"));
+        first.commit_new().unwrap();
+        assert!(second.commit_new().is_err());
+        assert!(path.join("a").exists() && !path.join("b").exists());
         assert_eq!(entries(dir.path()), 1);
     }
 
