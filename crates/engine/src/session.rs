@@ -69,14 +69,18 @@ impl Session {
         Bound { program: &self.program, plan: &self.plan, own: &self.own, extent }
     }
 
-    /// Writes the rows in use of an input, a state or a trainable weight.
+    /// Writes the rows in use of an input, a state or a trainable weight, if anything reads it.
     pub fn write(&self, device: &mut dyn Device, id: TensorId, extent: Extent, values: &[f32]) {
-        device.write(self.bound(extent).view(id), values);
+        if self.plan.place(id) != Place::Nowhere {
+            device.write(self.bound(extent).view(id), values);
+        }
     }
 
-    /// Writes the rows in use of an input of ids.
+    /// Writes the rows in use of an input of ids, if anything reads it.
     pub fn write_ids(&self, device: &mut dyn Device, id: TensorId, extent: Extent, ids: &[u32]) {
-        device.write_ids(self.bound(extent).view(id), ids);
+        if self.plan.place(id) != Place::Nowhere {
+            device.write_ids(self.bound(extent).view(id), ids);
+        }
     }
 
     /// Reads the rows in use of any tensor with memory of its own.

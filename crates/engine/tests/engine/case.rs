@@ -113,7 +113,7 @@ pub fn all(precision: Precision) -> Vec<Case> {
     {
         cases.push(attention(lengths, Heads { query, kv, width }, precision));
     }
-    let _ = cached;
+    cases.push(cached(precision));
     for (m, n, k, rank) in [(1, 5, 3, 1), (13, 48, 70, 8), (70, 33, 64, 16), (17, 96, 31, 4)] {
         for setting in [Setting::Frozen, Setting::LowRank, Setting::Dropout, Setting::Full] {
             cases.push(linear(m, n, k, rank, setting, precision));

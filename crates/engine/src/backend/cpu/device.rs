@@ -5,7 +5,7 @@ use super::isa::Isa;
 use super::memory::{Memory, free_bytes};
 use super::pool::Pool;
 use super::view::{Elem, Mat, MatMut};
-use super::{attention, elementwise, embed, gate, norm, optimizer, rope};
+use super::{attention, cached, elementwise, embed, gate, norm, optimizer, rope};
 use crate::backend::{Bound, BufferId, Device, DeviceError, FillRows, Probe, View};
 use crate::op::{self, Op};
 use crate::program::{DType, Program, TensorId};
@@ -186,6 +186,21 @@ impl Cpu {
         attention::Attention { q, k, v, starts: self.ids(bound, op.starts), heads: op.heads.query, scale: op.scale }
     }
 
+    fn cached_attention(&self, bound: &Bound<'_>, op: &op::CachedAttention) {
+        let [q, k, v] = heads(self.mat(bound, op.qkv), op.heads);
+        let (first, at) = (self.ids(bound, op.first), self.ids(bound, op.at));
+        for (new, cache) in [(k, op.keys), (v, op.values)] {
+            let cache = self.mat_mut(bound, cache);
+            for (row, &at) in at.iter().enumerate() {
+                elementwise::copy(&self.pool, self.isa, new.rows(row, 1), cache.rows(at as usize, 1));
+            }
+        }
+        let len: Vec<u32> = first.iter().zip(at).map(|(first, at)| at - first + 1).collect();
+        let (keys, values) = (self.mat(bound, op.keys), self.mat(bound, op.values));
+        let input = cached::CachedAttention { q, keys, values, first, len: &len, heads: op.heads.query, scale: op.scale };
+        cached::attention_cached(&self.pool, self.isa, &input, self.mat_mut(bound, op.out));
+    }
+
     fn norm_backward(&self, bound: &Bound<'_>, op: &op::RmsNormBackward) {
         let mut unused;
         let from = norm::RmsNormGrad {
@@ -354,8 +369,8 @@ impl Device for Cpu {
         unsafe { std::ptr::copy_nonoverlapping(ids.as_ptr(), self.address(view).cast(), ids.len()) };
     }
 
-    fn supports(&self, op: &Op, _program: &Program) -> bool {
-        !matches!(op, Op::CachedAttention(_))
+    fn supports(&self, _op: &Op, _program: &Program) -> bool {
+        true
     }
 
     fn run(&mut self, op: &Op, bound: &Bound<'_>) {
@@ -378,7 +393,7 @@ impl Device for Cpu {
             Op::Rope(op) => self.rope(bound, op),
             Op::Attention(op) => self.attention(bound, op),
             Op::AttentionBackward(op) => self.attention_backward(bound, op),
-            Op::CachedAttention(_) => unreachable!(),
+            Op::CachedAttention(op) => self.cached_attention(bound, op),
             Op::Linear(op) => self.linear(bound, op),
             Op::LinearBackward(op) => self.linear_backward(bound, op),
             Op::SwiGlu(op) => gate::swiglu(pool, isa, self.mat(bound, op.gate_up), self.mat_mut(bound, op.y)),

@@ -3,6 +3,7 @@
 #![expect(unsafe_code, reason = "kernels work on raw memory and processor intrinsics")]
 
 pub mod attention;
+pub mod cached;
 mod classify;
 mod device;
 pub mod elementwise;
