@@ -1,1 +1,39 @@
 //! From the world's text to examples worth learning.
+//!
+//! A person's `writing/` folder goes in; examples, the held-out set and an account of every
+//! character come out. The flow is one line, and each word of it is a module:
+//!
+//! ```text
+//! collect → clean → split → dedupe → compose → account
+//! ```
+//!
+//! The crate knows people, documents and text. It never sees a token id, a gradient or a model,
+//! never prints, and never changes a file of the person: whatever is cut from a text is cut from
+//! a copy, by an [`edit::Edit`] that says which rule did it.
+//!
+//! Three places grow by one file and one line: [`collect::files::ALL`] (formats),
+//! [`clean::ALL`] (cleaners) and [`compose::ALL`] (ways to make an example of a document).
+//!
+//! Start with [`prepare()`], which is the whole flow on one page.
+
+pub mod account;
+pub mod clean;
+pub mod collect;
+pub mod compose;
+pub mod dedupe;
+pub mod document;
+pub mod edit;
+pub mod encoding;
+mod error;
+pub mod issue;
+pub mod prepare;
+pub mod settings;
+pub mod split;
+pub mod store;
+
+pub use account::Account;
+pub use document::Document;
+pub use error::Error;
+pub use issue::Issue;
+pub use prepare::{Prepared, prepare};
+pub use settings::Settings;

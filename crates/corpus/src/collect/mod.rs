@@ -1,0 +1,129 @@
+//! From the world to documents.
+//!
+//! So far the world is one folder, [`files`]. Every source fills a [`Collected`].
+
+pub mod files;
+mod read;
+mod walk;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use penname_ledger::event::Unit;
+use penname_ledger::{Choice, Event, Hash, Witness};
+
+use crate::account::Tally;
+use crate::clean::Plan;
+use crate::document::Document;
+use crate::edit::Cut;
+use crate::issue::{Issue, Severity};
+use crate::{Error, Settings};
+
+/// Files between two reports of progress.
+const REPORT_EVERY: usize = 50;
+
+/// What a source gave.
+#[derive(Debug, Default)]
+pub struct Collected {
+    /// The documents, cleaned, in order of path and position.
+    pub documents: Vec<Document>,
+    /// Characters decoded.
+    pub given: u64,
+    /// Characters lost in reading and cleaning.
+    pub tally: Tally,
+    /// What each rule cut, with a sample.
+    pub cuts: BTreeMap<String, Cut>,
+    /// What was wrong.
+    pub issues: Vec<Issue>,
+    /// What was decided, and why.
+    pub choices: Vec<Choice>,
+    /// Files that were opened.
+    pub n_files: usize,
+}
+
+/// Digest of everything below a folder that a reader would open: names and contents.
+///
+/// # Errors
+/// When the folder is missing or cannot be listed. A file that cannot be read counts by its name.
+pub fn digest(writing: &Path) -> Result<Hash, Error> {
+    let parts: Vec<Vec<u8>> = walk::walk(writing)?
+        .files
+        .iter()
+        .flat_map(|file| {
+            let content = Hash::of_file(&file.path).map(|hash| hash.as_bytes().to_vec()).unwrap_or_default();
+            [file.name.as_bytes().to_vec(), content]
+        })
+        .collect();
+    Ok(Hash::of_parts(parts.iter().map(Vec::as_slice)))
+}
+
+/// Reads and cleans every file below `writing`.
+///
+/// # Errors
+/// When the folder is missing or unreadable, a profile is broken, or too many files are bad.
+pub fn collect(writing: &Path, settings: &Settings, witness: &dyn Witness) -> Result<Collected, Error> {
+    let profiles = files::profile::load(&settings.profiles)?;
+    let walked = walk::walk(writing)?;
+    let plan = Plan::new(&settings.clean);
+    let reader = read::Reader { settings, profiles: &profiles, plan: &plan };
+    let mut collected =
+        Collected { issues: walked.issues, n_files: walked.files.len(), ..Collected::default() };
+    let mut formats = BTreeMap::new();
+    for (n_read, file) in walked.files.iter().enumerate() {
+        if n_read % REPORT_EVERY == 0 {
+            witness.see(&Event::progress("reading", n_read as u64, walked.files.len() as u64, Unit::Items));
+        }
+        reader.read(file, &mut collected, &mut formats);
+    }
+    collected.choices = formats.into_iter().map(|(format, seen)| seen.choice(format)).collect();
+    collected.choices.extend(join_choice(&collected.cuts));
+    refuse_if_too_many_bad(&collected, settings.max_bad_share)?;
+    Ok(collected)
+}
+
+/// The files read in one format for one reason.
+#[derive(Debug, Default)]
+struct Seen {
+    n_files: usize,
+    first: String,
+}
+
+impl Seen {
+    fn choice(self, (format, reason): (&str, String)) -> Choice {
+        let others = match self.n_files {
+            1 => String::new(),
+            n => format!(" and {} more", n - 1),
+        };
+        Choice::new(format!("format of {}{others}", self.first), format, reason)
+    }
+}
+
+/// Joining lines changes the look of a text, so it is told apart from the other cleaners.
+fn join_choice(cuts: &BTreeMap<String, Cut>) -> Option<Choice> {
+    let wraps = cuts.get("line wraps")?;
+    let reason = "most lines inside paragraphs end near one width and few begin with a capital";
+    Some(Choice::new("lines inside paragraphs", format!("{} breaks joined", wraps.times), reason))
+}
+
+fn refuse_if_too_many_bad(collected: &Collected, allowed: f64) -> Result<(), Error> {
+    let count = |severity| collected.issues.iter().filter(|i| i.severity == severity).count();
+    let mut bad = collected.issues.iter().filter(|issue| issue.severity == Severity::Bad);
+    let Some(first) = bad.next() else { return Ok(()) };
+    let n_bad = count(Severity::Bad);
+    // Folders that could not be listed are bad without having been counted as files.
+    let n_files = collected.n_files.saturating_sub(skipped_files(collected)).max(n_bad);
+    if n_bad as f64 <= allowed * n_files as f64 {
+        return Ok(());
+    }
+    let (first, why) = (first.path.clone(), first.detail.clone());
+    Err(Error::TooManyBad { bad: n_bad, files: n_files, allowed, first, why })
+}
+
+/// Files that were opened and then passed over for a reason that is no fault.
+fn skipped_files(collected: &Collected) -> usize {
+    use crate::issue::Code;
+    let passed = |i: &&Issue| {
+        i.severity == Severity::Skipped && !matches!(i.code, Code::Hidden | Code::Link | Code::Special)
+    };
+    collected.issues.iter().filter(passed).count()
+}

@@ -1,0 +1,124 @@
+//! A dialogue is an example as it is: every turn kept, the voice's turns trained.
+//!
+//! What no one asked and what no one answered is left out, each with its reason; turns of one
+//! speaker in a row become one, because chat templates expect speakers to alternate.
+
+use penname_token::{Message, Role};
+
+use super::{Made, Way, chars};
+use crate::Settings;
+use crate::document::{Body, Document, Speaker, Turn};
+use crate::issue::Code;
+
+pub(super) const WAY: Way = Way {
+    name: "dialogue",
+    about: "the dialogue itself; the voice's turns are trained",
+    takes: |document, _| matches!(document.body, Body::Turns(_)),
+    expected: |_, _| 1,
+    make,
+};
+
+const UNASKED: &str = "answers without a question";
+const UNANSWERED: &str = "questions without an answer";
+const LATE_SYSTEM: &str = "system turns inside a dialogue";
+
+fn make(document: &Document, settings: &Settings, made: &mut Made) {
+    let Body::Turns(turns) = &document.body else { return };
+    if let Some(title) = document.title.as_ref().filter(|title| title.given) {
+        made.tally.drop("titles of dialogues", chars(&title.text));
+    }
+    let messages = alternate(document, turns, made);
+    if messages.is_empty() {
+        return;
+    }
+    for message in &messages {
+        let counter = if message.is_trained() { &mut made.voice } else { &mut made.prompt };
+        *counter += chars(&message.content);
+    }
+    made.push(document, settings, messages);
+}
+
+/// The turns that make sense, speakers alternating, a question first and an answer last.
+fn alternate(document: &Document, turns: &[Turn], made: &mut Made) -> Vec<Message> {
+    let mut messages: Vec<Message> = Vec::new();
+    let mut is_asked = false;
+    for turn in turns {
+        let (size, blank) = (chars(&turn.text), turn.text.trim().is_empty());
+        match (turn.speaker, blank) {
+            (Speaker::Other, true) => {
+                made.reject(document, Code::EmptyQuestion, "empty questions", size);
+                is_asked = false;
+            }
+            (Speaker::Other, false) => {
+                append(&mut messages, Role::User, &turn.text, made);
+                is_asked = true;
+            }
+            (Speaker::Voice, true) => made.reject(document, Code::EmptyAnswer, "empty answers", size),
+            (Speaker::Voice, false) if is_asked => append(&mut messages, Role::Assistant, &turn.text, made),
+            (Speaker::Voice, false) => made.reject(document, Code::EmptyQuestion, UNASKED, size),
+            (Speaker::System, true) => made.tally.drop("empty system turns", size),
+            (Speaker::System, false) if messages.iter().all(|m| m.role == Role::System) => {
+                append(&mut messages, Role::System, &turn.text, made);
+            }
+            (Speaker::System, false) => made.tally.drop(LATE_SYSTEM, size),
+        }
+    }
+    cut_unanswered(document, &mut messages, made);
+    messages
+}
+
+/// Adds a turn, or goes on with the last one when it is the same speaker's.
+fn append(messages: &mut Vec<Message>, role: Role, text: &str, made: &mut Made) {
+    match messages.last_mut() {
+        Some(last) if last.role == role => {
+            last.content.push_str("\n\n");
+            last.content.push_str(text);
+            made.tally.added += 2;
+        }
+        _ => messages.push(Message::new(role, text)),
+    }
+}
+
+/// Drops what follows the last answer, which is everything when there is none.
+fn cut_unanswered(document: &Document, messages: &mut Vec<Message>, made: &mut Made) {
+    let end = messages.iter().rposition(|m| m.role == Role::Assistant).map_or(0, |last| last + 1);
+    for message in messages.drain(end..) {
+        let size = chars(&message.content);
+        match message.role {
+            Role::User => made.reject(document, Code::EmptyAnswer, UNANSWERED, size),
+            _ => made.tally.drop(UNANSWERED, size),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::show;
+    use super::*;
+    use crate::document::Kind;
+    use expect_test::{Expect, expect};
+
+    fn check(turns: &[(Speaker, &str)], expected: Expect) {
+        let turns = turns.iter().map(|(speaker, text)| Turn { speaker: *speaker, text: (*text).to_owned() });
+        let document = Document::new("p", 0, Kind::Dialogue, None, Body::Turns(turns.collect()));
+        let settings = Settings { persona: Some("You are a cook.".into()), ..Settings::default() };
+        expected.assert_eq(&show(&document, &settings));
+    }
+
+    use Speaker::{Other as O, System as S, Voice as V};
+
+    #[test]
+    fn all_turns_are_kept_in_turn() {
+        check(&[(O, "a"), (V, "b"), (V, "c"), (O, "d"), (O, "e"), (V, "f")], expect![[""]]);
+        check(&[(S, "rule"), (O, "a"), (S, "late"), (V, "b"), (O, "rest")], expect![[""]]);
+    }
+
+    #[test]
+    fn what_lacks_its_other_half_is_dropped() {
+        check(&[(V, "hello"), (O, "a"), (V, "b")], expect![[""]]);
+        check(&[(O, "a"), (V, "b"), (O, " "), (V, "c")], expect![[""]]);
+        check(&[(O, "a"), (V, "")], expect![[""]]);
+        check(&[(O, ""), (V, "b")], expect![[""]]);
+        check(&[], expect![[""]]);
+    }
+}

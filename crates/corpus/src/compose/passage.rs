@@ -1,0 +1,99 @@
+//! Running text in passages of whole sentences, without overlap; each is asked for with the title
+//! or with the sentence before it.
+
+use super::post::open_with_itself;
+use super::sentence::{passages, sentences};
+use super::{Made, Way, chars, fill, text, words};
+use crate::Settings;
+use crate::document::{Body, Document};
+use crate::issue::Code;
+
+pub(super) const WAY: Way = Way {
+    name: "passage",
+    about: "the title or the sentence before asks, the passage answers",
+    takes: |document, _| matches!(document.body, Body::Text(_)),
+    expected: |document, settings| words(text(document)).div_ceil(settings.compose.passage_words.max(1)),
+    make,
+};
+
+fn make(document: &Document, settings: &Settings, made: &mut Made) {
+    let body = text(document);
+    let title = document.title.as_ref();
+    let title_chars = title.filter(|title| title.given).map_or(0, |title| chars(&title.text));
+    if body.trim().is_empty() {
+        return made.reject(document, Code::Empty, "texts without words", document.chars());
+    }
+    let title = title.filter(|title| says_something(&title.text));
+    if title.is_some() {
+        made.prompt += title_chars;
+    } else {
+        made.tally.drop("headings", title_chars);
+    }
+    let continued = |text: &str| fill(&settings.compose.continue_prompt, "{text}", text);
+    let (mut at, mut before) = (0, "");
+    for (n, range) in passages(body, settings.compose.passage_words).into_iter().enumerate() {
+        made.tally.drop("blank space", chars(&body[at..range.start]));
+        let passage = &body[range.clone()];
+        match title {
+            Some(title) if n == 0 => {
+                made.voice += chars(passage);
+                made.ask(
+                    document,
+                    settings,
+                    fill(&settings.compose.title_prompt, "{title}", &title.text),
+                    passage,
+                );
+            }
+            _ if n == 0 => open_with_itself(document, settings, passage, continued, made),
+            _ => {
+                made.voice += chars(passage);
+                made.ask(document, settings, continued(before), passage);
+            }
+        }
+        before = sentences(passage).last().map_or(passage, |last| &passage[last.clone()]);
+        at = range.end;
+    }
+    made.tally.drop("blank space", chars(&body[at..]));
+}
+
+/// Whether a heading says more than where in the book it stands: `CHAPTER IV.` does not.
+fn says_something(title: &str) -> bool {
+    let place = |word: &str| {
+        matches!(word, "chapter" | "part" | "book" | "section" | "volume" | "canto" | "the" | "letter")
+            || word.chars().all(|c| c.is_ascii_digit() || "ivxlcdm".contains(c))
+    };
+    let lower = title.to_lowercase();
+    lower.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).any(|word| !place(word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::show;
+    use super::*;
+    use crate::document::{Kind, Title};
+    use expect_test::{Expect, expect};
+
+    fn check(title: Option<&str>, body: &str, expected: Expect) {
+        let title = title.map(|text| Title { text: text.to_owned(), given: true });
+        let document = Document::new("p", 0, Kind::Text, title, Body::Text(body.to_owned()));
+        let mut settings = Settings::default();
+        settings.compose.passage_words = 20;
+        expected.assert_eq(&show(&document, &settings));
+    }
+
+    #[test]
+    fn passages_ask_for_each_other() {
+        let long = "The kettle sang on the hob all morning long. Nobody heard it sing, for nobody was in. \
+                    The cat slept.\n\nAt noon the door opened and a cold wind came in. The kettle stopped. So it goes with kettles.";
+        check(Some("THE KETTLE"), long, expect![[""]]);
+        check(Some("CHAPTER IV."), "One sentence opens. Another follows it.", expect![[""]]);
+        check(None, " ", expect![[""]]);
+    }
+
+    #[test]
+    fn chapter_numbers_say_nothing() {
+        assert!(!says_something("CHAPTER XIV."));
+        assert!(!says_something("PART 2 -- Book III"));
+        assert!(says_something("CHAPTER I. The Kettle"));
+    }
+}

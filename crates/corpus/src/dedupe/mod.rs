@@ -1,0 +1,189 @@
+//! Documents that say the same thing are kept once.
+//!
+//! Compared is what the voice says, because that is what would be learned twice. First documents
+//! with the same words are found by hash, then documents with nearly the same words by MinHash,
+//! each candidate verified. Of a cluster the longest is kept, the earliest path among equals; but
+//! where held-out text is in it, no member stays in training.
+//!
+//! # Determinism
+//! The outcome does not depend on the order of the documents.
+
+mod near;
+mod shingle;
+
+use std::collections::BTreeMap;
+
+use crate::document::{Document, Fate};
+use crate::settings;
+
+/// Answers shorter than this, in words, are compared together with what they answer: two people
+/// may both be told "Certainly."
+const MIN_WORDS: usize = 8;
+
+/// Reasons of dropped documents.
+const EXACT: &str = "exact duplicates";
+const NEAR: &str = "near duplicates";
+const LEAK: &str = "duplicates of held-out text";
+
+/// What was found.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Found {
+    /// Documents dropped because another one has the same words.
+    pub exact: usize,
+    /// Documents dropped because another one has nearly the same words.
+    pub near: usize,
+    /// Documents dropped from training because held-out text is the same or nearly so.
+    pub leaks: usize,
+}
+
+/// Marks all but one document of every cluster as dropped.
+pub fn dedupe(documents: &mut [Document], settings: &settings::Dedupe) -> Found {
+    let mut found = Found::default();
+    if settings.exact {
+        let mut same: BTreeMap<u128, Vec<usize>> = BTreeMap::new();
+        for (index, text) in compared(documents) {
+            same.entry(shingle::exact(&text)).or_default().push(index);
+        }
+        for cluster in same.values() {
+            found.exact += keep_one(documents, cluster, EXACT, &mut found.leaks);
+        }
+    }
+    if settings.near {
+        let shingles: Vec<_> =
+            compared(documents).map(|(index, text)| (index, shingle::shingles(&text))).collect();
+        for cluster in near::clusters(&shingles, settings.jaccard) {
+            found.near += keep_one(documents, &cluster, NEAR, &mut found.leaks);
+        }
+    }
+    found
+}
+
+/// The documents still in use, in an order of their own, with the text they are compared by.
+fn compared(documents: &[Document]) -> impl Iterator<Item = (usize, String)> {
+    let mut live: Vec<usize> = (0..documents.len()).filter(|i| is_live(&documents[*i])).collect();
+    live.sort_by(|a, b| place(&documents[*a]).cmp(&place(&documents[*b])));
+    live.into_iter().filter_map(|index| {
+        let document = &documents[index];
+        let voice = document.voice();
+        let is_short = voice.split_whitespace().nth(MIN_WORDS - 1).is_none();
+        let text = if is_short { document.others() + "\n" + &voice } else { voice.clone() };
+        (!voice.trim().is_empty()).then_some((index, text))
+    })
+}
+
+fn is_live(document: &Document) -> bool {
+    !matches!(document.fate, Fate::Dropped(_))
+}
+
+fn place(document: &Document) -> (&str, usize) {
+    (&document.path, document.position)
+}
+
+/// Drops all of a cluster but one. Members of the training set that equal held-out text are
+/// counted as leaks; returns how many others were dropped.
+fn keep_one(documents: &mut [Document], cluster: &[usize], reason: &str, leaks: &mut usize) -> usize {
+    let is_held_out = |index: usize| documents[index].fate == Fate::HeldOut;
+    let rank = |index: usize| {
+        let document = &documents[index];
+        (!is_held_out(index), std::cmp::Reverse(document.voice().chars().count()), place(document))
+    };
+    let Some(kept) = cluster.iter().copied().min_by(|a, b| rank(*a).cmp(&rank(*b))) else { return 0 };
+    let mut n_dropped = 0;
+    for &index in cluster.iter().filter(|index| **index != kept) {
+        let leaks_out = documents[kept].fate == Fate::HeldOut && documents[index].fate == Fate::Train;
+        *leaks += usize::from(leaks_out);
+        n_dropped += usize::from(!leaks_out);
+        documents[index].fate = Fate::Dropped(if leaks_out { LEAK } else { reason }.to_owned());
+    }
+    n_dropped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document::{Body, Kind, Speaker, Turn};
+    use proptest::prelude::*;
+
+    fn text(path: &str, body: &str, fate: Fate) -> Document {
+        let mut document = Document::new(path, 0, Kind::Text, None, Body::Text(body.to_owned()));
+        document.fate = fate;
+        document
+    }
+
+    fn pair(path: &str, question: &str, answer: &str) -> Document {
+        let turn = |speaker, text: &str| Turn { speaker, text: text.to_owned() };
+        let turns = vec![turn(Speaker::Other, question), turn(Speaker::Voice, answer)];
+        Document::new(path, 0, Kind::Dialogue, None, Body::Turns(turns))
+    }
+
+    fn kept(mut documents: Vec<Document>) -> Vec<String> {
+        dedupe(&mut documents, &settings::Dedupe::default());
+        documents.sort_by(|a, b| place(a).cmp(&place(b)));
+        documents.into_iter().filter(is_live).map(|d| d.path).collect()
+    }
+
+    /// Sentences about nothing, all different; `change` alters the last word.
+    fn prose(seed: usize, change: &str) -> String {
+        let words: Vec<String> = (0..60).map(|n| format!("word{}", (seed * 61 + n) * 7919 % 997)).collect();
+        words.join(" ") + " " + change
+    }
+
+    #[test]
+    fn the_same_words_are_kept_once() {
+        let documents = vec![
+            text("b", "The kettle sings, loudly.", Fate::Train),
+            text("a", "the kettle sings loudly", Fate::Train),
+        ];
+        assert_eq!(kept(documents), ["b"]);
+    }
+
+    #[test]
+    fn nearly_the_same_words_are_kept_once() {
+        let near = |path, change| text(path, &prose(1, change), Fate::Train);
+        let documents = vec![near("c", "end"), near("a", "ending"), text("d", &prose(2, "x"), Fate::Train)];
+        assert_eq!(kept(documents), ["a", "d"]);
+        let short = |path, body| text(path, body, Fate::Train);
+        let tweets = vec![
+            short("a", "good morning to all of you kettles out there"),
+            short("b", "good morning to all of you kettles out there!!"),
+        ];
+        assert_eq!(kept(tweets).len(), 1);
+    }
+
+    #[test]
+    fn held_out_text_never_stays_in_training() {
+        let documents = vec![
+            text("long", &(prose(1, "a") + " and one more"), Fate::Train),
+            text("held", &prose(1, "b"), Fate::HeldOut),
+        ];
+        assert_eq!(kept(documents), ["held"]);
+    }
+
+    #[test]
+    fn short_answers_are_compared_with_their_questions() {
+        let documents = vec![
+            pair("a", "May I?", "Certainly."),
+            pair("b", "Is it wet?", "Certainly."),
+            pair("c", "May I?", "Certainly!"),
+        ];
+        assert_eq!(kept(documents), ["a", "b"]);
+    }
+
+    proptest! {
+        #[test]
+        fn the_order_of_documents_does_not_matter(
+            picks in prop::collection::vec((0usize..3, 0usize..4, any::<bool>()), 1..14),
+            turn in 0usize..14,
+        ) {
+            let make = |(n, (seed, change, held)): (usize, &(usize, usize, bool))| {
+                let fate = if *held { Fate::HeldOut } else { Fate::Train };
+                text(&format!("p{n:02}"), &prose(*seed, &"tail ".repeat(*change)), fate)
+            };
+            let documents: Vec<Document> = picks.iter().enumerate().map(make).collect();
+            let mut turned = documents.clone();
+            turned.reverse();
+            turned.rotate_left(turn % picks.len());
+            prop_assert_eq!(kept(documents), kept(turned));
+        }
+    }
+}

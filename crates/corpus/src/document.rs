@@ -1,0 +1,185 @@
+//! A piece of writing as a reader found it: the unit that is split and compared.
+
+use penname_ledger::Hash;
+use serde::{Deserialize, Serialize};
+
+/// What sort of thing a document is, which decides how examples are made of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// Turns between speakers; a question with its answer is the shortest one.
+    Dialogue,
+    /// One finished piece: a blog post, a column, a letter.
+    Post,
+    /// Running text, or a section of it.
+    Text,
+}
+
+/// Who speaks a turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Speaker {
+    /// The voice to be learned. Only its words are trained.
+    Voice,
+    /// Anyone else.
+    Other,
+    /// Instructions that stand before a dialogue.
+    System,
+}
+
+/// One turn of a dialogue.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Turn {
+    /// Who speaks.
+    pub speaker: Speaker,
+    /// What is said.
+    pub text: String,
+}
+
+/// What a document consists of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Body {
+    /// Running text, all of it the voice's.
+    Text(String),
+    /// A dialogue.
+    Turns(Vec<Turn>),
+}
+
+/// A title and where it was found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Title {
+    /// The title.
+    pub text: String,
+    /// Whether its characters are part of the file's text (front matter, a heading) rather than
+    /// derived from the file's name. Only then do they count in the account.
+    pub given: bool,
+}
+
+/// What became of a document.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "is", content = "why")]
+pub enum Fate {
+    /// Examples of it are trained.
+    Train,
+    /// Examples of it are kept apart for measuring.
+    HeldOut,
+    /// It is not used, for this reason.
+    Dropped(String),
+}
+
+/// A piece of writing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Document {
+    /// Hash of the kind of source, the path and the position: stable while the file keeps its name.
+    pub uid: String,
+    /// The file, relative to the folder of writing, with `/` between its parts.
+    pub path: String,
+    /// Which document of its file this is, from 0.
+    pub position: usize,
+    /// What sort of thing it is.
+    pub kind: Kind,
+    /// Its title, where it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<Title>,
+    /// Its date as written, where it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub date: Option<String>,
+    /// What it says.
+    pub body: Body,
+    /// Characters it had when it was read, before cleaning.
+    pub given: u64,
+    /// Remarks of the reader: `unreadable front matter`, `untitled`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub flags: Vec<String>,
+    /// What became of it.
+    pub fate: Fate,
+}
+
+impl Document {
+    /// A document as a reader makes it; `given` is what it holds now.
+    pub fn new(path: &str, position: usize, kind: Kind, title: Option<Title>, body: Body) -> Self {
+        let mut document = Self {
+            uid: uid("files", path, position),
+            path: path.to_owned(),
+            position,
+            kind,
+            title,
+            date: None,
+            body,
+            given: 0,
+            flags: Vec::new(),
+            fate: Fate::Train,
+        };
+        document.given = document.chars();
+        document
+    }
+
+    /// Characters of the source it holds: texts and, where it came from the source, the title.
+    pub fn chars(&self) -> u64 {
+        let title = self.title.as_ref().filter(|title| title.given).map_or(0, |title| count(&title.text));
+        title + self.texts().map(count).sum::<u64>()
+    }
+
+    /// Every text of the body, in order.
+    pub fn texts(&self) -> Box<dyn Iterator<Item = &str> + '_> {
+        match &self.body {
+            Body::Text(text) => Box::new(std::iter::once(text.as_str())),
+            Body::Turns(turns) => Box::new(turns.iter().map(|turn| turn.text.as_str())),
+        }
+    }
+
+    /// What the voice says in it, turns parted by a line break: the side that is compared and learned.
+    pub fn voice(&self) -> String {
+        match &self.body {
+            Body::Text(text) => text.clone(),
+            Body::Turns(turns) => said_by(turns, Speaker::Voice),
+        }
+    }
+
+    /// What others say in it, turns parted by a line break.
+    pub fn others(&self) -> String {
+        match &self.body {
+            Body::Text(_) => String::new(),
+            Body::Turns(turns) => said_by(turns, Speaker::Other),
+        }
+    }
+}
+
+fn said_by(turns: &[Turn], speaker: Speaker) -> String {
+    let said: Vec<&str> = turns.iter().filter(|t| t.speaker == speaker).map(|t| t.text.as_str()).collect();
+    said.join("\n")
+}
+
+fn count(text: &str) -> u64 {
+    text.chars().count() as u64
+}
+
+/// The stable name of a document: 32 hexadecimal digits.
+fn uid(source: &str, path: &str, position: usize) -> String {
+    let mut name = Hash::of(format!("{source}\0{path}\0{position}").as_bytes()).to_string();
+    name.truncate(32);
+    name
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_differ_by_path_and_position() {
+        let name = uid("files", "a.md", 0);
+        assert_eq!(name.len(), 32);
+        assert_eq!(name, uid("files", "a.md", 0));
+        assert_ne!(name, uid("files", "a.md", 1));
+        assert_ne!(uid("files", "a", 11), uid("files", "a1", 1));
+    }
+
+    #[test]
+    fn a_title_from_the_file_name_is_not_counted() {
+        let title = |given| Some(Title { text: "Tea".into(), given });
+        let document = |given| Document::new("p", 0, Kind::Post, title(given), Body::Text("é!".into()));
+        assert_eq!(document(true).chars(), 5);
+        assert_eq!(document(false).chars(), 2);
+    }
+}

@@ -1,0 +1,124 @@
+//! A folder of writing in, examples and their account out: the whole flow on one page.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use penname_ledger::{Choice, Event, Seed, Witness};
+use penname_token::Example;
+
+use crate::account::Account;
+use crate::collect::collect;
+use crate::compose::compose;
+use crate::dedupe::dedupe;
+use crate::document::{Document, Fate};
+use crate::edit::Cut;
+use crate::issue::{Code, Issue, Severity};
+use crate::split::split;
+use crate::{Error, Settings};
+
+/// A corpus, ready to be rendered.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Prepared {
+    /// What is learned.
+    pub train: Vec<Example>,
+    /// What is kept apart for measuring; nothing like it is in `train`.
+    pub held_out: Vec<Example>,
+    /// Every document with what became of it, in order of path and position.
+    pub documents: Vec<Document>,
+    /// Where every character went.
+    pub account: Account,
+    /// What each cleaning rule cut, with a sample, by name.
+    pub cuts: Vec<Cut>,
+    /// What was wrong with the input.
+    pub issues: Vec<Issue>,
+    /// What was decided, and why.
+    pub choices: Vec<Choice>,
+}
+
+/// Turns a folder of writing, or a single file, into examples. Files are only read.
+///
+/// # Errors
+/// When the settings make no sense, the folder is missing, too many files are bad, or nothing in
+/// it is text. A bad file or record by itself is an [`Issue`].
+///
+/// # Determinism
+/// The same files, settings and seed give the same result on every machine.
+pub fn prepare(
+    writing: &Path,
+    settings: &Settings,
+    seed: Seed,
+    witness: &dyn Witness,
+) -> Result<Prepared, Error> {
+    settings.check()?;
+    let collected = collect(writing, settings, witness)?;
+    let (n_files, mut issues, mut choices) = (collected.n_files, collected.issues, collected.choices);
+    let mut documents = collected.documents;
+    let mut account = Account { given: collected.given, ..Account::default() };
+    account.absorb(&collected.tally);
+
+    choices.push(split(&mut documents, settings, seed));
+    let duplicates = dedupe(&mut documents, &settings.dedupe);
+    if duplicates != Default::default() {
+        let value = format!("{} exact, {} near", duplicates.exact, duplicates.near);
+        let reason = format!("{} more left training because held-out text is like them", duplicates.leaks);
+        choices.push(Choice::new("duplicates dropped", value, reason));
+    }
+
+    let (mut train, mut held_out) = (Vec::new(), Vec::new());
+    for document in &mut documents {
+        settle(document, settings, &mut account, &mut issues, &mut train, &mut held_out);
+    }
+    if !account.is_balanced() {
+        return Err(Error::Unbalanced {
+            given: account.given,
+            added: account.added,
+            found: account.accounted(),
+        });
+    }
+    if train.is_empty() {
+        return Err(Error::Nothing { path: writing.to_owned(), files: n_files, issues: issues.len() });
+    }
+    choices.iter().for_each(|choice| witness.see(&Event::Choice(choice.clone())));
+    warn(&issues, witness);
+    let cuts = collected.cuts.into_values().collect();
+    Ok(Prepared { train, held_out, documents, account, cuts, issues, choices })
+}
+
+/// Makes the examples of one document and enters its characters into the account.
+fn settle(
+    document: &mut Document,
+    settings: &Settings,
+    account: &mut Account,
+    issues: &mut Vec<Issue>,
+    train: &mut Vec<Example>,
+    held_out: &mut Vec<Example>,
+) {
+    if let Fate::Dropped(reason) = &document.fate {
+        *account.dropped.entry(reason.clone()).or_default() += document.chars();
+        return;
+    }
+    let made = compose(document, settings);
+    account.absorb(&made.tally);
+    issues.extend(made.issues);
+    if document.fate == Fate::HeldOut {
+        account.held_out += made.voice + made.prompt;
+        held_out.extend(made.examples);
+    } else {
+        account.trained += made.voice;
+        account.prompt += made.prompt;
+        train.extend(made.examples);
+    }
+}
+
+/// Tells what was wrong, one line per kind; the rows themselves are kept.
+fn warn(issues: &[Issue], witness: &dyn Witness) {
+    let mut kinds: BTreeMap<(Severity, Code), (usize, &Issue)> = BTreeMap::new();
+    for issue in issues.iter().filter(|issue| issue.severity != Severity::Skipped) {
+        kinds.entry((issue.severity, issue.code)).or_insert((0, issue)).0 += 1;
+    }
+    for (count, first) in kinds.values().rev() {
+        let others = if *count > 1 { format!(" ({} like it)", count - 1) } else { String::new() };
+        let what = format!("{}: {}{others}", first.path, first.detail);
+        witness.see(&Event::warning(what, "every finding is listed in issues.jsonl"));
+    }
+}

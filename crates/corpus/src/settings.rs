@@ -1,0 +1,213 @@
+//! What a person may decide about the preparation of their writing, with the defaults.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::Error;
+use crate::collect::files::profile::Profile;
+
+/// Everything that decides what a folder of writing becomes, besides the files and the seed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// Formats forced by the end of a file's path: `{".txt": "plain", "letters/1.md": "qa"}`.
+    /// The longest match wins; files that match nothing are detected. Default: none.
+    pub format: BTreeMap<String, String>,
+    /// Profiles of numbered books to try before the built-in ones. Default: none.
+    pub profiles: Vec<Profile>,
+    /// Largest file read. Default: 64 MiB.
+    pub max_file_bytes: u64,
+    /// Share of files that may be lost before the work stops, 0 to 1. Default: 0.2.
+    pub max_bad_share: f64,
+    /// Whether posts marked as drafts are used. Default: no.
+    pub drafts: bool,
+    /// A system turn put before every example that has none. Default: none.
+    pub persona: Option<String>,
+    /// Which cleaners run.
+    pub clean: Clean,
+    /// What counts as a duplicate.
+    pub dedupe: Dedupe,
+    /// What is held out.
+    pub split: Split,
+    /// How examples are made.
+    pub compose: Compose,
+}
+
+/// Which cleaners run, beyond their own defaults.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Clean {
+    /// Cleaners switched on by name. Default: none.
+    pub enable: Vec<String>,
+    /// Cleaners switched off by name. Default: none.
+    pub disable: Vec<String>,
+}
+
+/// What counts as a duplicate.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Dedupe {
+    /// Drop documents whose words are the same. Default: yes.
+    pub exact: bool,
+    /// Drop documents that are nearly the same. Default: yes.
+    pub near: bool,
+    /// Share of common shingles from which two documents are nearly the same, above 0 and up to 1.
+    /// Default: 0.8.
+    pub jaccard: f64,
+}
+
+/// What a held-out unit is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Unit {
+    /// Whole files where there are enough of them, else single documents.
+    Auto,
+    /// Whole files.
+    File,
+    /// Single documents: a pair, a dialogue, a section.
+    Document,
+}
+
+/// What is held out.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Split {
+    /// Share of the characters held out, 0 (nothing) to 0.5. Default: 0.1.
+    pub share: f64,
+    /// Examples to hold out at least, where a quarter of the corpus allows it. Default: 8.
+    pub min_examples: usize,
+    /// What stays together. Default: auto.
+    pub unit: Unit,
+}
+
+/// How examples are made.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Compose {
+    /// Words a passage of running text aims at, at least 20. Default: 350.
+    pub passage_words: usize,
+    /// Posts up to this many words stay whole; longer ones become passages. Default: 700.
+    pub post_words: usize,
+    /// What asks for a post; `{title}` is its title or first line. Default: `{title}`.
+    pub post_prompt: String,
+    /// What asks for the opening of a titled text. Default: `Write about: {title}`.
+    pub title_prompt: String,
+    /// What asks for more; `{text}` is the sentence before. Default: `Continue this text:\n\n{text}`.
+    pub continue_prompt: String,
+    /// What asks for a text too short to take a prompt from. Default: `Write something.`
+    pub bare_prompt: String,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            format: BTreeMap::new(),
+            profiles: Vec::new(),
+            max_file_bytes: 64 << 20,
+            max_bad_share: 0.2,
+            drafts: false,
+            persona: None,
+            clean: Clean::default(),
+            dedupe: Dedupe::default(),
+            split: Split::default(),
+            compose: Compose::default(),
+        }
+    }
+}
+
+impl Default for Dedupe {
+    fn default() -> Self {
+        Self { exact: true, near: true, jaccard: 0.8 }
+    }
+}
+
+impl Default for Split {
+    fn default() -> Self {
+        Self { share: 0.1, min_examples: 8, unit: Unit::Auto }
+    }
+}
+
+impl Default for Compose {
+    fn default() -> Self {
+        Self {
+            passage_words: 350,
+            post_words: 700,
+            post_prompt: "{title}".to_owned(),
+            title_prompt: "Write about: {title}".to_owned(),
+            continue_prompt: "Continue this text:\n\n{text}".to_owned(),
+            bare_prompt: "Write something.".to_owned(),
+        }
+    }
+}
+
+impl Settings {
+    /// Refuses values that make no sense, before any file is read.
+    ///
+    /// # Errors
+    /// [`Error::OutOfRange`] and [`Error::UnknownName`] name the setting.
+    pub fn check(&self) -> Result<(), Error> {
+        within("max_bad_share", self.max_bad_share, 0.0, 1.0, "0 to 1")?;
+        within("dedupe.jaccard", self.dedupe.jaccard, 0.05, 1.0, "0.05 to 1")?;
+        within("split.share", self.split.share, 0.0, 0.5, "0 to 0.5")?;
+        within("compose.passage_words", self.compose.passage_words as f64, 20.0, 1e6, "20 to 1000000")?;
+        for format in self.format.values() {
+            known("format", format, crate::collect::files::ALL.iter().map(|f| f.name))?;
+        }
+        for (setting, names) in [("clean.enable", &self.clean.enable), ("clean.disable", &self.clean.disable)]
+        {
+            for name in names {
+                known(setting, name, crate::clean::ALL.iter().map(|c| c.name))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn within(
+    setting: &'static str,
+    found: f64,
+    low: f64,
+    high: f64,
+    expected: &'static str,
+) -> Result<(), Error> {
+    // Written so that NaN is refused too.
+    if found >= low && found <= high { Ok(()) } else { Err(Error::OutOfRange { setting, found, expected }) }
+}
+
+fn known(
+    setting: &'static str,
+    found: &str,
+    mut names: impl Iterator<Item = &'static str> + Clone,
+) -> Result<(), Error> {
+    if names.clone().any(|name| name == found) {
+        return Ok(());
+    }
+    let first = names.next().unwrap_or_default().to_owned();
+    let expected = names.fold(first, |list, name| list + ", " + name);
+    Err(Error::UnknownName { setting, found: found.to_owned(), expected })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn defaults_are_accepted_and_unknown_keys_refused() {
+        let settings: Settings = serde_json::from_str("{}").unwrap();
+        assert_eq!(settings, Settings::default());
+        settings.check().unwrap();
+        assert!(serde_json::from_str::<Settings>(r#"{"splitt": {}}"#).is_err());
+        assert!(serde_json::from_str::<Settings>(r#"{"split": {"shares": 1}}"#).is_err());
+    }
+
+    #[test]
+    fn senseless_values_are_named() {
+        let mut settings = Settings::default();
+        settings.split.share = f64::NAN;
+        assert!(settings.check().unwrap_err().to_string().starts_with("setting `split.share`"));
+        let mut settings = Settings::default();
+        settings.format.insert(".txt".into(), "novel".into());
+        assert!(settings.check().unwrap_err().to_string().contains("novel"));
+    }
+}

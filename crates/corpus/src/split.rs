@@ -1,0 +1,168 @@
+//! What is kept apart for measuring, decided before anything else is done with the documents.
+//!
+//! Units are ranked by a hash of the seed and their name, so that which are held out depends
+//! neither on their order nor on each other. Whole files are held out where there are enough of
+//! them; one book or one file of dialogues is divided by section or dialogue instead.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use penname_ledger::{Choice, Hash, Seed};
+
+use crate::Settings;
+use crate::compose;
+use crate::document::{Document, Fate};
+use crate::settings::Unit;
+
+/// Files from which whole files are held out.
+const MIN_FILES: usize = 10;
+/// Largest share of the characters held out in order to reach the wanted number of examples.
+const MAX_SHARE: f64 = 0.25;
+/// Units from which at least one is held out, however large a part of the whole it is.
+const MIN_UNITS: usize = 3;
+
+/// A set of documents that stay together.
+struct Part {
+    rank: Hash,
+    chars: u64,
+    n_examples: usize,
+}
+
+/// Marks documents as held out and says what was chosen.
+pub fn split(documents: &mut [Document], settings: &Settings, seed: Seed) -> Choice {
+    let what = "held out";
+    if settings.split.share == 0.0 {
+        return Choice::new(what, "nothing", "the settings say so");
+    }
+    let n_files = documents.iter().map(|d| d.path.as_str()).collect::<BTreeSet<_>>().len();
+    let (unit, reason) = unit(settings.split.unit, n_files);
+    let name = |document: &Document| match unit {
+        Unit::File => document.path.clone(),
+        _ => document.uid.clone(),
+    };
+    let parts = parts(documents, settings, seed, name);
+    let (chosen, n_examples) = choose(&parts, settings);
+    for document in documents.iter_mut() {
+        if chosen.contains(name(document).as_str()) {
+            document.fate = Fate::HeldOut;
+        }
+    }
+    let noun = if unit == Unit::File { "files" } else { "documents" };
+    let value = match chosen.len() {
+        0 => "nothing".to_owned(),
+        n => format!("{n} of {} {noun}, about {n_examples} examples", parts.len()),
+    };
+    let short = if n_examples < settings.split.min_examples { "; too little writing for more" } else { "" };
+    Choice::new(what, value, format!("{reason}{short}"))
+}
+
+/// What stays together, and why.
+fn unit(asked: Unit, n_files: usize) -> (Unit, String) {
+    match asked {
+        Unit::Auto if n_files >= MIN_FILES => {
+            (Unit::File, format!("{n_files} files: whole files stay together"))
+        }
+        Unit::Auto if n_files == 1 => (Unit::Document, "one file: divided by its documents".to_owned()),
+        Unit::Auto => (Unit::Document, format!("only {n_files} files: divided by their documents")),
+        asked => (asked, "the settings say so".to_owned()),
+    }
+}
+
+fn parts(
+    documents: &[Document],
+    settings: &Settings,
+    seed: Seed,
+    name: impl Fn(&Document) -> String,
+) -> BTreeMap<String, Part> {
+    let mut parts = BTreeMap::new();
+    for document in documents.iter().filter(|d| !d.voice().trim().is_empty()) {
+        let name = name(document);
+        let rank = Hash::of_parts([b"split".as_slice(), &seed.0.to_le_bytes(), name.as_bytes()]);
+        let part = parts.entry(name).or_insert(Part { rank, chars: 0, n_examples: 0 });
+        part.chars += document.chars();
+        part.n_examples += compose::expected(document, settings);
+    }
+    parts
+}
+
+/// The names held out, and about how many examples they make. Takes parts in order of rank until
+/// there is enough of both characters and examples, and passes over those that would take too much.
+fn choose<'a>(parts: &'a BTreeMap<String, Part>, settings: &Settings) -> (BTreeSet<&'a str>, usize) {
+    let total: u64 = parts.values().map(|part| part.chars).sum();
+    let mut ranked: Vec<_> = parts.iter().collect();
+    ranked.sort_by_key(|(_, part)| part.rank);
+    let share = |chars: u64| chars as f64 / total.max(1) as f64;
+    let most = MAX_SHARE.max(settings.split.share);
+    let (mut chosen, mut chars, mut n_examples) = (BTreeSet::new(), 0, 0);
+    for (name, part) in &ranked {
+        let is_enough = share(chars) >= settings.split.share && n_examples >= settings.split.min_examples;
+        if is_enough || share(chars + part.chars) > most {
+            continue;
+        }
+        chosen.insert(name.as_str());
+        chars += part.chars;
+        n_examples += part.n_examples;
+    }
+    if chosen.is_empty()
+        && ranked.len() >= MIN_UNITS
+        && let Some((name, part)) = ranked.iter().find(|(_, part)| share(part.chars) <= 0.5)
+    {
+        chosen.insert(name.as_str());
+        n_examples = part.n_examples;
+    }
+    (chosen, n_examples)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document::{Body, Kind};
+    use expect_test::{Expect, expect};
+
+    fn documents(files: usize, each: usize) -> Vec<Document> {
+        let make = |n: usize| {
+            let body = Body::Text("The kettle sings on the hob. ".repeat(3));
+            Document::new(&format!("f{:02}", n / each), n % each, Kind::Post, None, body)
+        };
+        (0..files * each).map(make).collect()
+    }
+
+    fn check(mut documents: Vec<Document>, expected: Expect) -> Vec<Document> {
+        let choice = split(&mut documents, &Settings::default(), Seed(7));
+        expected.assert_eq(&format!("{}: {} ({})", choice.what, choice.value, choice.reason));
+        documents
+    }
+
+    #[test]
+    fn the_unit_follows_the_number_of_files() {
+        let held = check(documents(100, 2), expect![[""]]);
+        for pair in held.chunks(2) {
+            assert_eq!(pair[0].fate, pair[1].fate);
+        }
+        check(documents(1, 300), expect![[""]]);
+        check(documents(2, 20), expect![[""]]);
+        check(documents(1, 4), expect![[""]]);
+        check(documents(1, 1), expect![[""]]);
+    }
+
+    #[test]
+    fn a_giant_is_never_held_out() {
+        let mut many = documents(12, 1);
+        many[5].body = Body::Text("The kettle sings. ".repeat(500));
+        split(&mut many, &Settings::default(), Seed(1));
+        assert_eq!(many[5].fate, Fate::Train);
+        assert!(many.iter().any(|d| d.fate == Fate::HeldOut));
+    }
+
+    #[test]
+    fn order_does_not_matter_and_the_seed_does() {
+        let held = |mut documents: Vec<Document>, seed| {
+            split(&mut documents, &Settings::default(), Seed(seed));
+            let names = documents.into_iter().filter(|d| d.fate == Fate::HeldOut).map(|d| d.uid);
+            names.collect::<BTreeSet<_>>()
+        };
+        let mut turned = documents(1, 200);
+        turned.reverse();
+        assert_eq!(held(documents(1, 200), 1), held(turned, 1));
+        assert_ne!(held(documents(1, 200), 1), held(documents(1, 200), 2));
+    }
+}
