@@ -34,10 +34,8 @@ impl Fields {
 
     /// An error about the value of a field.
     pub(crate) fn unsupported(&self, name: &str, found: &Value, expected: &str) -> Error {
-        const SHOWN: usize = 80;
         let field = format!("{}{name}", self.prefix);
-        let found = found.to_string().chars().take(SHOWN).collect();
-        Error::FieldUnsupported { field, found, expected: expected.to_owned() }
+        Error::FieldUnsupported { field, found: shown(found), expected: expected.to_owned() }
     }
 
     /// An error about a field that is not there.
@@ -116,5 +114,15 @@ impl Fields {
             Some(name) => Err(Error::FieldUnknown { field: format!("{}{name}", self.prefix) }),
             None => Ok(()),
         }
+    }
+}
+
+/// A value short enough to read.
+pub(crate) fn shown(value: &Value) -> String {
+    const SHOWN: usize = 60;
+    let text = value.to_string();
+    match text.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
     }
 }

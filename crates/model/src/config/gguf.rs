@@ -167,14 +167,14 @@ fn read_scaling(
         (None | Some("none"), None) => RopeScaling::None,
         (None | Some("linear"), Some(factor)) => RopeScaling::Linear { factor },
         (Some("linear"), None) => return Err(Error::FieldMissing { field: keys.key("rope.scaling.factor") }),
-        (Some(other), _) => return Err(refuse(&kind_key, other, "none or linear")),
+        (Some(other), _) => return Err(refuse(&kind_key, format!("{other:?}"), "none or linear")),
     };
     let Some(table) = tensors.iter().find(|tensor| tensor.name == ROPE_FREQS) else { return Ok(rule) };
     let divisors = read_divisors(table, file)?;
     match (rule, RopeScaling::from_divisors(&divisors, theta, head_width)?) {
         (rule, RopeScaling::None) => Ok(rule),
         (RopeScaling::None, by_table) => Ok(by_table),
-        _ => Err(refuse(&kind_key, "linear", "none, as rope_freqs.weight scales already")),
+        _ => Err(refuse(&kind_key, "\"linear\"", "none, as rope_freqs.weight scales already")),
     }
 }
 

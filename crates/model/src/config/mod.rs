@@ -18,7 +18,7 @@ use serde_json::Value;
 pub use rope::RopeScaling;
 
 use crate::error::{Error, Result};
-use crate::fields::Fields;
+use crate::fields::{Fields, shown};
 use crate::quant::Storage;
 use crate::weights::gguf::{GgufTensor, Metadata};
 
@@ -84,7 +84,7 @@ impl Config {
             Value::Object(object) => json::read(Fields::new(object))?.checked(),
             other => Err(Error::FieldUnsupported {
                 field: "config.json".to_owned(),
-                found: other.to_string().chars().take(40).collect(),
+                found: shown(&other),
                 expected: "an object".to_owned(),
             }),
         }

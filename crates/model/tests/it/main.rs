@@ -1,0 +1,11 @@
+//! What the crate promises, seen from outside.
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+mod config;
+mod container;
+mod corrupt;
+mod folder;
+mod gguf;
+mod peft;
+mod taken;
+mod tiny;
