@@ -276,6 +276,20 @@ pub enum Error {
     /// An adapter without a single pair.
     #[error("there are no low-rank pairs in the adapter")]
     AdapterEmpty,
+    /// No architecture of this name is known.
+    #[error("model type `{found}` is not one of those known: {}", known.join(", "))]
+    Architecture {
+        /// The `model_type` found.
+        found: String,
+        /// The names known.
+        known: Vec<&'static str>,
+    },
+    /// The configuration describes a model whose tensors do not fit together.
+    #[error(transparent)]
+    Shape(#[from] penname_engine::program::ShapeError),
+    /// The device cannot hold or run the model.
+    #[error(transparent)]
+    Device(#[from] penname_engine::DeviceError),
 }
 
 impl Error {

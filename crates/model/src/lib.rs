@@ -4,17 +4,28 @@
 //! names, [`Config`], which says what the model looks like, and [`peft`] for adapter files.
 //! [`quant`] knows how numbers are stored.
 //!
+//! [`arch`] builds the program of a model, one file an architecture, with the vocabulary of
+//! [`network`]; [`adapter`] says what of it is trained; [`parameters`] puts the weights on a device.
+//!
 //! Text, optimizers and sampling are other crates' business.
 
+pub mod adapter;
+pub mod arch;
 pub mod config;
 mod error;
 mod fields;
 mod json;
+pub mod network;
+pub mod parameters;
 pub mod peft;
 pub mod quant;
 pub mod weights;
 
+pub use adapter::Method;
+pub use arch::build;
 pub use config::{Config, RopeScaling};
 pub use error::{Error, Result};
+pub use network::{Network, Purpose, Setup};
+pub use parameters::Parameters;
 pub use quant::Storage;
 pub use weights::{Checkpoint, Taken, Tensor, TensorInfo};

@@ -1,0 +1,330 @@
+//! A model as a program: what an architecture builds, and the vocabulary it builds with.
+//!
+//! An architecture is handed a [`Network`] and adds blocks to it. It says which
+//! linears there are and what they are called; whether they are trained, and
+//! how, the network decides by its [`Method`].
+
+use crate::adapter::Method;
+use crate::config::Config;
+use penname_engine::op::{
+    Attention, CachedAttention, CrossEntropy, Dropout, Embed, GatherRows, Heads, Linear, LowRank, Projection,
+    RmsNorm, Rope, RopeTable,
+};
+use penname_engine::program::Tensor;
+use penname_engine::{DType, Extent, Precision, Program, Role, Rows, Section, TensorId};
+
+/// Rows whose logits exist at one time in the loss: 128 rows of a vocabulary of
+/// 49 152 are 25 MB, and enough for the products to run at full speed.
+const LOSS_ROWS: usize = 128;
+
+/// What a program is built for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// The loss of packed documents, for training and for scoring.
+    Loss,
+    /// Logits of picked rows, over a cache of keys and values.
+    Generate {
+        /// Rows of the cache, shared by all sequences.
+        cache_rows: usize,
+    },
+}
+
+/// Everything a network is built from, beside the model's configuration.
+#[derive(Debug, Clone)]
+pub struct Setup {
+    /// What is trained.
+    pub method: Method,
+    /// Rounding of products.
+    pub precision: Precision,
+    /// The most rows a run may use.
+    pub capacity: Extent,
+    /// What it is for.
+    pub purpose: Purpose,
+}
+
+/// A parameter of the checkpoint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parameter {
+    /// Its published name.
+    pub name: String,
+    /// Its place in the program.
+    pub id: TensorId,
+    /// Its shape in the checkpoint.
+    pub shape: Vec<usize>,
+}
+
+/// A low-rank pair beside a linear.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PairSlot {
+    /// Path of the linear.
+    pub module: String,
+    /// A, (R, K).
+    pub a: TensorId,
+    /// B, (N, R).
+    pub b: TensorId,
+    /// Multiplies B·A.
+    pub scale: f32,
+}
+
+/// Inputs that the caller writes before each run; those without a use in this program are `None`.
+#[derive(Debug, Clone, Copy)]
+pub struct Inputs {
+    /// Token ids, (M, 1).
+    pub tokens: TensorId,
+    /// Positions in their documents, (M, 1).
+    pub positions: TensorId,
+    /// Seed of dropout, (1, 1).
+    pub dropout_seed: TensorId,
+    /// First row of each row's document, (M, 1): packed documents.
+    pub starts: Option<TensorId>,
+    /// Targets, (M, 1).
+    pub targets: Option<TensorId>,
+    /// One over the trained tokens of the step, (1, 1).
+    pub gradient_scale: Option<TensorId>,
+    /// First cache row of each row's sequence, (M, 1).
+    pub first: Option<TensorId>,
+    /// Cache row of each row, (M, 1).
+    pub at: Option<TensorId>,
+    /// Rows whose logits are wanted, (picked, 1).
+    pub picked: Option<TensorId>,
+}
+
+/// A model as a program, with the names of everything a caller must find in it.
+#[derive(Debug, Clone)]
+pub struct Network {
+    /// The program, forward only until it is derived.
+    pub program: Program,
+    /// Where the batch goes.
+    pub inputs: Inputs,
+    /// Parameters of the checkpoint.
+    pub parameters: Vec<Parameter>,
+    /// Low-rank pairs.
+    pub pairs: Vec<PairSlot>,
+    /// Keys and values of each layer.
+    pub caches: Vec<(TensorId, TensorId)>,
+    /// Loss of each row in nats, (M, 1), or logits of picked rows, (picked, V).
+    pub result: TensorId,
+    setup: Setup,
+    rope: (TensorId, TensorId),
+}
+
+/// A linear of an architecture: its path, how many numbers come out, and whether it has a bias.
+#[derive(Debug, Clone)]
+pub(crate) struct LinearSpec {
+    pub(crate) module: String,
+    pub(crate) outputs: usize,
+    pub(crate) bias: bool,
+}
+
+impl Network {
+    /// A network with inputs and position tables, and nothing else yet.
+    pub(crate) fn begin(config: &Config, setup: &Setup) -> Self {
+        let mut program = Program::new(setup.capacity, setup.precision);
+        let ids = |program: &mut Program, name: &str| program.input(name, Rows::Tokens, 1, DType::U32);
+        let loss = setup.purpose == Purpose::Loss;
+        let inputs = Inputs {
+            tokens: ids(&mut program, "tokens"),
+            positions: ids(&mut program, "positions"),
+            dropout_seed: program.input("dropout seed", Rows::Fixed(1), 1, DType::U32),
+            starts: loss.then(|| ids(&mut program, "starts")),
+            targets: loss.then(|| ids(&mut program, "targets")),
+            gradient_scale: loss.then(|| program.input("gradient scale", Rows::Fixed(1), 1, DType::F32)),
+            first: (!loss).then(|| ids(&mut program, "first")),
+            at: (!loss).then(|| ids(&mut program, "at")),
+            picked: (!loss).then(|| program.input("picked", Rows::Picked, 1, DType::U32)),
+        };
+        let half = config.head_width / 2;
+        let cos = program.activation("cos", Rows::Tokens, half, DType::F32);
+        let sin = program.activation("sin", Rows::Tokens, half, DType::F32);
+        let inverse_frequency = config.rope_frequencies().into_iter().map(|f| f as f32).collect();
+        program.push(
+            Section::Forward,
+            RopeTable { positions: inputs.positions, inverse_frequency, scale: 1.0, cos, sin },
+        );
+        let (parameters, pairs, caches) = (Vec::new(), Vec::new(), Vec::new());
+        Self {
+            program,
+            inputs,
+            parameters,
+            pairs,
+            caches,
+            result: cos,
+            setup: setup.clone(),
+            rope: (cos, sin),
+        }
+    }
+
+    /// A parameter; one asked for twice is shared.
+    fn parameter(&mut self, name: &str, shape: &[usize]) -> TensorId {
+        if let Some(known) = self.parameters.iter().find(|p| p.name == name) {
+            return known.id;
+        }
+        let (rows, cols) = match *shape {
+            [cols] => (1, cols),
+            [rows, ref rest @ ..] => (rows, rest.iter().product()),
+            [] => (1, 1),
+        };
+        let trainable = self.setup.method.trains(name);
+        // Vectors and trained parameters are f32; frozen matrices are stored as products read them.
+        let dtype = if rows == 1 || trainable { DType::F32 } else { self.setup.precision.dtype() };
+        let id = self.program.weight(name, rows, cols, dtype, trainable);
+        self.parameters.push(Parameter { name: name.to_owned(), id, shape: shape.to_vec() });
+        id
+    }
+
+    fn value(&mut self, name: impl Into<String>, cols: usize) -> TensorId {
+        self.program.activation(name, Rows::Tokens, cols, self.setup.precision.dtype())
+    }
+
+    /// Marks what follows as block `block`, the unit of recomputation, or as outside of any.
+    pub(crate) fn enter_block(&mut self, block: Option<usize>) {
+        self.program.enter_block(block);
+    }
+
+    /// Rows of the embedding table for the tokens, f32: the residual stream begins.
+    pub(crate) fn embed(&mut self, table: &str, vocabulary: usize, width: usize) -> TensorId {
+        let table = self.parameter(table, &[vocabulary, width]);
+        let y = self.program.activation("embedding", Rows::Tokens, width, DType::F32);
+        self.program.push(Section::Forward, Embed { ids: self.inputs.tokens, table, y });
+        y
+    }
+
+    /// RMSNorm of the residual stream.
+    pub(crate) fn rms_norm(&mut self, x: TensorId, gain: &str, eps: f64) -> TensorId {
+        let (rows, width) = (self.program.tensor(x).rows, self.program.cols(x));
+        let gamma = self.parameter(gain, &[width]);
+        let y = self.program.activation(format!("{gain} out"), rows, width, self.setup.precision.dtype());
+        self.program.push(Section::Forward, RmsNorm { x, gamma, eps: eps as f32, y });
+        y
+    }
+
+    /// Linears of one input side by side.
+    pub(crate) fn linears(&mut self, x: TensorId, name: &str, specs: &[LinearSpec]) -> TensorId {
+        let cols = specs.iter().map(|spec| spec.outputs).sum();
+        let y = self.value(name, cols);
+        self.push_linears(x, specs, None, y);
+        y
+    }
+
+    /// A linear whose result is added to the residual stream, f32.
+    pub(crate) fn linear_onto(&mut self, x: TensorId, spec: &LinearSpec, stream: TensorId) -> TensorId {
+        let y =
+            self.program.activation(format!("{} out", spec.module), Rows::Tokens, spec.outputs, DType::F32);
+        self.push_linears(x, std::slice::from_ref(spec), Some(stream), y);
+        y
+    }
+
+    fn push_linears(&mut self, x: TensorId, specs: &[LinearSpec], add: Option<TensorId>, y: TensorId) {
+        let parts = specs.iter().map(|spec| self.projection(spec, self.program.cols(x))).collect();
+        self.program.push(Section::Forward, Linear { x, parts, add, y });
+    }
+
+    fn projection(&mut self, spec: &LinearSpec, inputs: usize) -> Projection {
+        let weight = self.parameter(&format!("{}.weight", spec.module), &[spec.outputs, inputs]);
+        let bias = spec.bias.then(|| self.parameter(&format!("{}.bias", spec.module), &[spec.outputs]));
+        let low_rank = self.low_rank(spec, inputs);
+        Projection { weight, bias, low_rank }
+    }
+
+    fn low_rank(&mut self, spec: &LinearSpec, inputs: usize) -> Option<LowRank> {
+        let config = self.setup.method.pair_for(&spec.module)?;
+        let (rank, scale, rate) =
+            (config.rank_for(&spec.module), config.scale_for(&spec.module) as f32, config.dropout as f32);
+        let module = &spec.module;
+        let trainable = self.setup.purpose == Purpose::Loss;
+        let a = self.program.weight(&format!("{module}.lora_A"), rank, inputs, DType::F32, trainable);
+        let b = self.program.weight(&format!("{module}.lora_B"), spec.outputs, rank, DType::F32, trainable);
+        let hidden = self.program.activation(format!("{module} hidden"), Rows::Tokens, rank, DType::F32);
+        let stream = self.pairs.len() as u32;
+        let dropout =
+            (rate > 0.0 && trainable).then_some(Dropout { rate, stream, seed: self.inputs.dropout_seed });
+        self.pairs.push(PairSlot { module: module.clone(), a, b, scale });
+        Some(LowRank { a, b, hidden, scale, dropout })
+    }
+
+    /// Rotates queries and keys, then attends: inside documents, or over the cache.
+    pub(crate) fn attend(&mut self, qkv: TensorId, heads: Heads) -> TensorId {
+        let (cos, sin) = self.rope;
+        let rotated = self.value("rotated", heads.total_cols());
+        let n_rotated = heads.query + heads.kv;
+        let rope =
+            Rope { x: qkv, cos, sin, heads: n_rotated, head_width: heads.width, inverse: false, y: rotated };
+        self.program.push(Section::Forward, rope);
+        let out = self.value("attended", heads.query_cols());
+        let scale = 1.0 / (heads.width as f32).sqrt();
+        match (self.setup.purpose, self.inputs) {
+            (Purpose::Generate { cache_rows }, Inputs { first: Some(first), at: Some(at), .. }) => {
+                let keys = self.cache("keys", cache_rows, heads.kv_cols());
+                let values = self.cache("values", cache_rows, heads.kv_cols());
+                self.caches.push((keys, values));
+                let op = CachedAttention { qkv: rotated, first, at, keys, values, heads, scale, out };
+                self.program.push(Section::Forward, op);
+            }
+            (_, Inputs { starts: Some(starts), .. }) => {
+                let lse = self.program.activation("lse", Rows::Tokens, heads.query, DType::F32);
+                self.program
+                    .push(Section::Forward, Attention { qkv: rotated, starts, heads, scale, out, lse });
+            }
+            _ => unreachable!(
+                "`begin` gives a network for a loss its starts, and one that generates its cache rows"
+            ),
+        }
+        out
+    }
+
+    fn cache(&mut self, name: &str, rows: usize, cols: usize) -> TensorId {
+        let name = format!("{name} {}", self.caches.len());
+        let dtype = self.setup.precision.dtype();
+        self.program.declare(Tensor { name, rows: Rows::Fixed(rows), cols, dtype, role: Role::State })
+    }
+
+    /// The gated activation of the feed-forward layer.
+    pub(crate) fn swiglu(&mut self, gate_up: TensorId) -> TensorId {
+        let y = self.value("activated", self.program.cols(gate_up) / 2);
+        self.program.push(Section::Forward, penname_engine::op::SwiGlu { gate_up, y });
+        y
+    }
+
+    /// The last norm and the projection on the vocabulary: a loss, or logits.
+    pub(crate) fn head(&mut self, x: TensorId, gain: &str, eps: f64, weight: &str, vocabulary: usize) {
+        let width = self.program.cols(x);
+        let x = match self.inputs.picked {
+            Some(rows) => {
+                let y = self.program.activation("picked rows", Rows::Picked, width, DType::F32);
+                self.program.push(Section::Forward, GatherRows { x, rows, y });
+                y
+            }
+            None => x,
+        };
+        let x = self.rms_norm(x, gain, eps);
+        let weight = self.parameter(weight, &[vocabulary, width]);
+        self.result = match (self.inputs.targets, self.inputs.gradient_scale) {
+            (Some(targets), Some(gradient_scale)) => self.loss(x, weight, targets, gradient_scale),
+            _ => self.logits(x, weight),
+        };
+        self.program.set_role(self.result, Role::Output);
+    }
+
+    fn loss(
+        &mut self,
+        x: TensorId,
+        weight: TensorId,
+        targets: TensorId,
+        gradient_scale: TensorId,
+    ) -> TensorId {
+        let losses = self.program.activation("losses", Rows::Tokens, 1, DType::F32);
+        let rows = LOSS_ROWS.min(self.setup.capacity.tokens.max(1));
+        let chunk =
+            self.program.activation("logits", Rows::Fixed(rows), self.program.rows(weight), DType::F32);
+        let op = CrossEntropy { x, weight, targets, gradient_scale, losses, chunk, dx: None, dweight: None };
+        self.program.push(Section::Forward, op);
+        losses
+    }
+
+    fn logits(&mut self, x: TensorId, weight: TensorId) -> TensorId {
+        let y = self.program.activation("logits", Rows::Picked, self.program.rows(weight), DType::F32);
+        let parts = vec![Projection::plain(weight)];
+        self.program.push(Section::Forward, Linear { x, parts, add: None, y });
+        y
+    }
+}

@@ -1,0 +1,130 @@
+//! The weights of a model on a device, loaded once and shared by every program that uses them.
+
+use crate::error::Result;
+use crate::network::{Network, PairSlot};
+use crate::peft::Pair;
+use crate::weights::{Checkpoint, Spare, Taken};
+use penname_engine::backend::View;
+use penname_engine::{BufferId, DType, Device, Program, Role, Session, TensorId};
+use std::collections::BTreeMap;
+
+/// Weights by name, with the memory that holds them.
+#[derive(Debug, Default)]
+pub struct Parameters {
+    buffers: BTreeMap<String, BufferId>,
+    /// Tensors of the checkpoint that the model does not need, and why.
+    pub spare: Vec<Spare>,
+}
+
+impl Parameters {
+    /// Loads every parameter of `network` from a checkpoint.
+    ///
+    /// # Errors
+    /// When a tensor is missing, misshapen or unused, by name, or memory runs out.
+    pub fn load(checkpoint: &Checkpoint, network: &Network, device: &mut dyn Device) -> Result<Self> {
+        let mut taken = Taken::new(checkpoint);
+        let mut buffers = BTreeMap::new();
+        for parameter in &network.parameters {
+            let tensor = taken.take(&parameter.name, &parameter.shape)?;
+            let slot = network.program.tensor(parameter.id);
+            let (rows, cols) = (network.program.rows(parameter.id), slot.cols);
+            let buffer = if slot.role == (Role::Weight { trainable: true }) {
+                let mut values = Vec::new();
+                tensor.read_f32(&mut values);
+                plain(device, rows, cols, &values)?
+            } else {
+                device
+                    .allocate_frozen(rows, cols, slot.dtype, &|range, room| read_rows(&tensor, range, room))?
+            };
+            buffers.insert(parameter.name.clone(), buffer);
+        }
+        let spare = taken.finish()?;
+        Ok(Self { buffers, spare })
+    }
+
+    /// Gives every low-rank pair of `network` its numbers.
+    ///
+    /// # Errors
+    /// When memory runs out.
+    pub fn add_pairs(
+        &mut self,
+        network: &Network,
+        device: &mut dyn Device,
+        pair: impl Fn(&PairSlot) -> Pair,
+    ) -> Result<()> {
+        for slot in &network.pairs {
+            let values = pair(slot);
+            for (id, values) in [(slot.a, &values.a), (slot.b, &values.b)] {
+                let (rows, cols) = (network.program.rows(id), network.program.cols(id));
+                let buffer = plain(device, rows, cols, values)?;
+                self.buffers.insert(network.program.tensor(id).name.clone(), buffer);
+            }
+        }
+        Ok(())
+    }
+
+    /// Plans a program and binds these weights to it.
+    ///
+    /// # Errors
+    /// When memory runs out.
+    pub fn session(&self, program: Program, device: &mut dyn Device) -> Result<Session> {
+        let mut session = Session::new(program, device)?;
+        let weights: Vec<(TensorId, String)> = session
+            .program()
+            .iter()
+            .filter(|(_, tensor)| matches!(tensor.role, Role::Weight { .. }))
+            .map(|(id, tensor)| (id, tensor.name.clone()))
+            .collect();
+        for (id, name) in weights {
+            if let Some(buffer) = self.buffers.get(&name) {
+                session.bind(id, *buffer);
+            }
+        }
+        Ok(session)
+    }
+
+    /// The memory of a weight.
+    pub fn buffer(&self, name: &str) -> Option<BufferId> {
+        self.buffers.get(name).copied()
+    }
+
+    /// Reads the low-rank pairs back, by module.
+    pub fn pairs(&self, network: &Network, device: &mut dyn Device) -> BTreeMap<String, Pair> {
+        device.sync();
+        let read = |id: TensorId| -> Vec<f32> {
+            let tensor = network.program.tensor(id);
+            let Some(buffer) = self.buffer(&tensor.name) else { return Vec::new() };
+            read_plain(device, buffer, network.program.rows(id), tensor.cols)
+        };
+        let pair = |slot: &PairSlot| {
+            let (rank, n_in) = (network.program.rows(slot.a), network.program.cols(slot.a));
+            let n_out = network.program.rows(slot.b);
+            (slot.module.clone(), Pair { rank, n_in, n_out, a: read(slot.a), b: read(slot.b) })
+        };
+        network.pairs.iter().map(pair).collect()
+    }
+}
+
+fn read_rows(tensor: &crate::weights::Tensor<'_>, range: std::ops::Range<usize>, room: &mut [f32]) {
+    if tensor.info().shape.len() < 2 {
+        let mut values = Vec::new();
+        tensor.read_f32(&mut values);
+        room.copy_from_slice(&values);
+    } else {
+        tensor.read_rows_f32(range, room);
+    }
+}
+
+/// Numbers in plain f32 storage.
+fn plain(device: &mut dyn Device, rows: usize, cols: usize, values: &[f32]) -> Result<BufferId> {
+    let buffer = device.allocate(rows * cols * DType::F32.bytes())?;
+    device.write(View { buffer, offset: 0, rows, cols, dtype: DType::F32 }, values);
+    Ok(buffer)
+}
+
+/// Reads plain f32 storage back.
+fn read_plain(device: &dyn Device, buffer: BufferId, rows: usize, cols: usize) -> Vec<f32> {
+    let mut values = vec![0.0; rows * cols];
+    device.read(View { buffer, offset: 0, rows, cols, dtype: DType::F32 }, &mut values);
+    values
+}
