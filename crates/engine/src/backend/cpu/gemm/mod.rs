@@ -6,15 +6,21 @@
 //!
 //! How it works, from the outside in:
 //!
-//! * [`split`] cuts C into blocks; a block is one task of the pool. The whole
+//! * `split` cuts C into blocks; a block is one task of the pool. The whole
 //!   contraction of an element happens in one task, in one order, so results do
 //!   not depend on the number of threads or on the cut.
-//! * [`visit`] cuts long contractions so that what is read twice is in cache.
-//! * [`task`] packs the right operand of its block into cache unless it is
+//! * `visit` cuts long contractions so that what is read twice is in cache.
+//! * `task` packs the right operand of its block into cache unless it is
 //!   stored as [`Panels`], then walks over tiles of C, visit by visit.
-//! * [`kernel`] computes a tile in registers, one instruction set per file.
+//! * `kernel` computes a tile in registers, one instruction set per file.
+//!
+//! Besides its operands a product needs a few hundred KiB of cache per thread,
+//! and a copy of a left operand that is not stored as the kernel reads it: f32
+//! for a bf16 product, an odd K, or rows a multiple of 4096 bytes apart.
 //!
 //! It is not a BLAS: no transposed C, no complex numbers, nothing in f64.
+
+#![expect(clippy::needless_range_loop, reason = "sums in registers are addressed by row and vector")]
 
 mod finish;
 mod kernel;

@@ -1,18 +1,25 @@
 //! One product, task by task.
 
 use super::finish::Place;
-use super::kernel::{Kernel, PANEL, Strip, Tile};
+use super::kernel::{Kernel, PANEL, STREAM_ROWS, Strip, Tile};
 use super::split::{Load, Split, part};
 use super::visit::{FUSED, Visit, visits};
 use super::word::Form;
-use super::{Epilogue, Precision, Segment, pack, scratch};
+use super::{Epilogue, Operand, Precision, Segment, pack, scratch};
 use crate::backend::cpu::isa::Isa;
 use crate::backend::cpu::pool::Pool;
-use crate::backend::cpu::view::MatMut;
+use crate::backend::cpu::view::{Mat, MatMut};
 use std::ops::Range;
 
 /// Rows of A that are converted in one task.
 const CONVERTED_ROWS: usize = 64;
+/// Rows this many bytes apart, or a multiple of it, fall into one set of a
+/// first cache and drive each other out.
+const ALIAS_BYTES: usize = 4096;
+/// Products of fewer panels do not repay a copy of A.
+const FEW_PANELS: usize = 4;
+/// Words of a cache line.
+const LINE: usize = 16;
 const TILE_WORDS: usize = size_of::<Tile>() / 4;
 
 struct Product<'a> {
@@ -42,11 +49,8 @@ pub(super) fn run(
     let kernel = Kernel::choose(isa, form);
     let tiles = c.rows.div_ceil(kernel.rows);
     let mut product = Product { kernel, form, segments, epilogue, c, tiles, converted: std::ptr::null_mut() };
-    let is_converted = |segment: &&Segment<'_>| !product.is_direct(segment);
-    let words = |segment: &Segment<'_>| form.words(segment.a.cols);
-    let converted: usize = segments.iter().filter(is_converted).map(words).sum();
     let split = Split::choose(product.load(pool.threads()));
-    scratch::with(converted * c.rows, |memory| {
+    scratch::with(product.converted_words(segments), |memory| {
         product.converted = memory;
         product.convert(pool);
         let product = &product;
@@ -59,14 +63,41 @@ pub(super) fn run(
 }
 
 impl Product<'_> {
-    /// Whether the kernel can read the left operand where it is.
+    /// Whether the kernel reads the left operand where it is.
     fn is_direct(&self, segment: &Segment<'_>) -> bool {
-        self.form.is_stored_as(segment.a.elem) && segment.a.cols.is_multiple_of(self.form.numbers())
+        let Segment { a, .. } = segment;
+        let is_aliased = (a.stride * a.elem.bytes()).is_multiple_of(ALIAS_BYTES)
+            && a.rows >= self.kernel.rows
+            && self.c.cols > FEW_PANELS * PANEL;
+        self.form.is_stored_as(a.elem) && a.cols.is_multiple_of(self.form.numbers()) && !is_aliased
     }
 
-    /// Whether the kernel can read the right operand where it is.
+    /// Words between the rows of a converted operand: an odd number of lines,
+    /// which spreads the rows over all sets of a cache.
+    fn converted_stride(&self, segment: &Segment<'_>) -> usize {
+        (self.form.words(segment.a.cols).div_ceil(LINE) | 1) * LINE
+    }
+
+    /// Words that the converted operands of `segments` take.
+    fn converted_words(&self, segments: &[Segment<'_>]) -> usize {
+        let converted = segments.iter().filter(|segment| !self.is_direct(segment));
+        converted.map(|segment| self.converted_stride(segment) * self.c.rows).sum()
+    }
+
+    /// Whether the kernel reads the right operand where it is.
     fn is_stored(&self, segment: &Segment<'_>) -> bool {
-        pack::stored(&segment.b, self.form, 0).is_some()
+        pack::stored(&segment.b, self.form, 0).is_some() || self.streamed(segment).is_some()
+    }
+
+    /// The right operand, if packing it would cost more than the few rows of A repay.
+    fn streamed<'s>(&self, segment: &Segment<'s>) -> Option<Mat<'s>> {
+        let is_whole = |mat: &Mat<'_>| mat.cols.is_multiple_of(self.form.numbers());
+        match segment.b {
+            Operand::Rows(mat) if self.c.rows <= STREAM_ROWS => {
+                Some(mat).filter(|mat| self.form.is_stored_as(mat.elem) && is_whole(mat))
+            }
+            _ => None,
+        }
     }
 
     fn visits(&self) -> impl Iterator<Item = Visit> + Clone {
@@ -92,14 +123,14 @@ impl Product<'_> {
         let rows = self.c.rows;
         let mut to = self.converted;
         for segment in self.segments.iter().filter(|segment| !self.is_direct(segment)) {
-            let words = self.form.words(segment.a.cols);
+            let stride = self.converted_stride(segment);
             let target = Target(to);
             pool.for_chunks(rows, CONVERTED_ROWS, |chunk| {
                 let part = segment.a.rows(chunk.start, chunk.len());
                 // SAFETY: the chunk's rows are this task's own part of the scratch memory.
-                unsafe { (self.kernel.convert)(part, self.form, target.at(chunk.start * words)) };
+                unsafe { (self.kernel.convert)(part, self.form, target.at(chunk.start * stride), stride) };
             });
-            to = to.wrapping_add(words * rows);
+            to = to.wrapping_add(stride * rows);
         }
     }
 
@@ -158,14 +189,33 @@ impl Product<'_> {
                 unsafe {
                     let sum = sums.at(t, p);
                     let strips = &mut strips[..n_strips];
-                    (self.kernel.multiply)(strips, rows.len(), self.cols(panel).len(), sum, step.resume);
+                    self.multiply(strips, rows.len(), self.cols(panel).len(), sum, step.resume);
                     if step.is_last {
                         self.finish(sum, tile, panel);
                     }
                     for strip in strips {
-                        strip.b = strip.b.wrapping_add(strip.panel_words);
+                        strip.b = strip.b.wrapping_add(strip.panel_bytes);
                     }
                 }
+            }
+        }
+    }
+
+    /// Adds the products of strips to a tile, wherever their right operands are.
+    unsafe fn multiply(&self, strips: &[Strip], rows: usize, cols: usize, sum: *mut Tile, mut resume: bool) {
+        // SAFETY: passed on.
+        unsafe {
+            if strips.iter().all(|strip| strip.b_stride == 0) {
+                (self.kernel.multiply)(strips, rows, cols, sum, resume);
+                return;
+            }
+            for strip in strips {
+                if strip.b_stride == 0 {
+                    (self.kernel.multiply)(std::slice::from_ref(strip), rows, cols, sum, resume);
+                } else {
+                    (self.kernel.stream)(strip, rows, cols, sum, resume);
+                }
+                resume = true;
             }
         }
     }
@@ -183,11 +233,15 @@ impl Product<'_> {
             strip.a_stride = a_stride;
             strip.words = words;
             if let Some(stored) = pack::stored(&segment.b, self.form, panels.start) {
-                strip.b = stored.wrapping_add(stretch.words.start * PANEL);
-                strip.panel_words = self.form.words(segment.a.cols) * PANEL;
+                strip.b = stored.wrapping_add(stretch.words.start * PANEL).cast();
+                strip.panel_bytes = self.form.words(segment.a.cols) * PANEL * 4;
+            } else if let Some(mat) = self.streamed(segment) {
+                strip.b = mat.row_ptr(panels.start * PANEL).wrapping_add(stretch.words.start * 4);
+                strip.b_stride = mat.stride * mat.elem.bytes();
+                strip.panel_bytes = strip.b_stride * PANEL;
             } else {
-                strip.b = packed;
-                strip.panel_words = words * PANEL;
+                strip.b = packed.cast();
+                strip.panel_bytes = words * PANEL * 4;
                 packed = packed.wrapping_add(words * panels.len() * PANEL);
             }
         }
@@ -200,10 +254,9 @@ impl Product<'_> {
         if self.is_direct(segment) {
             return (segment.a.row_ptr(0), segment.a.stride * segment.a.elem.bytes());
         }
-        let earlier = self.segments[..segment_idx].iter().filter(|segment| !self.is_direct(segment));
-        let words: usize = earlier.map(|segment| self.form.words(segment.a.cols)).sum();
-        let own = self.converted.wrapping_add(words * self.c.rows);
-        (own.cast_const().cast(), self.form.words(segment.a.cols) * 4)
+        let earlier = self.converted_words(&self.segments[..segment_idx]);
+        let own = self.converted.wrapping_add(earlier);
+        (own.cast_const().cast(), self.converted_stride(segment) * 4)
     }
 
     unsafe fn finish(&self, sum: *const Tile, tile: usize, panel: usize) {

@@ -11,8 +11,10 @@ mod avx512;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 mod scalar;
+mod stream;
 mod tile;
 
+pub(super) use stream::STREAM_ROWS;
 pub(super) use tile::{Strip, Tile};
 
 use super::finish::Place;
@@ -40,7 +42,7 @@ pub(super) trait Simd: Copy {
     unsafe fn zero() -> Self;
     unsafe fn load(from: *const f32) -> Self;
     unsafe fn store(self, to: *mut f32);
-    /// Loads [`Simd::LANES`] words.
+    /// Loads [`Simd::LANES`] words, which may lie anywhere.
     unsafe fn words(from: *const u32) -> Self::Words;
     /// Repeats one word, which may lie anywhere.
     unsafe fn splat(from: *const u8) -> Self::Words;
@@ -93,6 +95,8 @@ pub(super) struct Kernel {
     pub(super) rows: usize,
     /// Adds the products of strips to a tile: see [`tile::multiply`].
     pub(super) multiply: unsafe fn(&[Strip], usize, usize, *mut Tile, bool),
+    /// The same where B is stored by rows: see [`stream::stream`].
+    pub(super) stream: unsafe fn(&Strip, usize, usize, *mut Tile, bool),
     /// Writes a tile to C: see [`super::finish::finish`].
     pub(super) finish: unsafe fn(*const Tile, &Place<'_>),
     /// Packs rows: see [`super::pack::rows`].
@@ -102,7 +106,7 @@ pub(super) struct Kernel {
     /// Transposes a block of pairs: see [`Simd::flip`].
     pub(super) flip: unsafe fn(*const u32, *mut u32),
     /// Converts rows to words: see [`super::pack::convert`].
-    pub(super) convert: unsafe fn(Mat<'_>, Form, *mut u32),
+    pub(super) convert: unsafe fn(Mat<'_>, Form, *mut u32, usize),
 }
 
 impl Kernel {
@@ -129,7 +133,7 @@ macro_rules! table {
     ($name:ident, $simd:ty, $vectors:literal, $(#[$feature:meta])*) => {
         pub(super) static $name: crate::backend::cpu::gemm::kernel::Kernel = {
             use crate::backend::cpu::gemm::finish::{self, Place};
-            use crate::backend::cpu::gemm::kernel::{Kernel, Simd, Strip, Tile, tile};
+            use crate::backend::cpu::gemm::kernel::{Kernel, Simd, Strip, Tile, stream, tile};
             use crate::backend::cpu::gemm::pack;
             use crate::backend::cpu::gemm::word::Form;
             use crate::backend::cpu::view::Mat;
@@ -138,6 +142,10 @@ macro_rules! table {
             unsafe fn multiply(strips: &[Strip], rows: usize, cols: usize, tile: *mut Tile, resume: bool) {
                 // SAFETY: the caller's promises are passed on, here and below.
                 unsafe { tile::multiply::<$simd, $vectors, { $vectors / 2 }>(strips, rows, cols, tile, resume) }
+            }
+            $(#[$feature])*
+            unsafe fn stream(strip: &Strip, rows: usize, cols: usize, tile: *mut Tile, resume: bool) {
+                unsafe { stream::stream::<$simd>(strip, rows, cols, tile, resume) }
             }
             $(#[$feature])*
             unsafe fn finish(tile: *const Tile, place: &Place<'_>) {
@@ -156,10 +164,10 @@ macro_rules! table {
                 unsafe { <$simd>::flip(from, to) }
             }
             $(#[$feature])*
-            unsafe fn convert(mat: Mat<'_>, form: Form, to: *mut u32) {
-                unsafe { pack::convert::<$simd>(mat, form, to) }
+            unsafe fn convert(mat: Mat<'_>, form: Form, to: *mut u32, stride: usize) {
+                unsafe { pack::convert::<$simd>(mat, form, to, stride) }
             }
-            Kernel { rows: <$simd>::ROWS, multiply, finish, pack_rows, pack_columns, flip, convert }
+            Kernel { rows: <$simd>::ROWS, multiply, stream, finish, pack_rows, pack_columns, flip, convert }
         };
     };
 }

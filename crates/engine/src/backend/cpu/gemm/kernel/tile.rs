@@ -14,17 +14,21 @@ pub(in super::super) struct Strip {
     pub(in super::super) a: *const u8,
     /// Bytes between rows of A.
     pub(in super::super) a_stride: usize,
-    /// First row of the panel, [`PANEL`] words per row.
-    pub(in super::super) b: *const u32,
-    /// Words from here to the same place in the next panel.
-    pub(in super::super) panel_words: usize,
+    /// First row of the panel, [`PANEL`] words per row; or the first of the
+    /// rows that make a panel's columns.
+    pub(in super::super) b: *const u8,
+    /// Bytes between rows of B that are not packed; zero in a panel.
+    pub(in super::super) b_stride: usize,
+    /// Bytes from here to the same place in the next panel.
+    pub(in super::super) panel_bytes: usize,
     /// Length.
     pub(in super::super) words: usize,
 }
 
 impl Default for Strip {
     fn default() -> Self {
-        Self { a: std::ptr::null(), a_stride: 0, b: std::ptr::null(), panel_words: 0, words: 0 }
+        let (a, b) = (std::ptr::null(), std::ptr::null());
+        Self { a, a_stride: 0, b, b_stride: 0, panel_bytes: 0, words: 0 }
     }
 }
 
@@ -110,7 +114,7 @@ unsafe fn registers<S: Simd, const R: usize, const V: usize>(
         }
         for strip in strips {
             let mut a = strip.a;
-            let mut b = strip.b.add(col);
+            let mut b = strip.b.cast::<u32>().add(col);
             for _ in 0..strip.words {
                 let mut panel = [S::words(b); V];
                 for v in 1..V {

@@ -4,19 +4,18 @@ use crate::backend::cpu::gemm::kernel::Simd;
 use crate::backend::cpu::gemm::word::{self, Form, LINE};
 use crate::backend::cpu::view::Mat;
 
-/// Writes the rows of `mat` as words, one row after the other.
+/// Writes the rows of `mat` as words, `stride` words apart.
 ///
 /// # Safety
-/// `to` holds `form.words(mat.cols)` words per row, and the processor has the
-/// instructions of `S`.
+/// `to` holds the rows, `stride` is at least `form.words(mat.cols)`, and the
+/// processor has the instructions of `S`.
 #[inline(always)]
-pub(in super::super) unsafe fn convert<S: Simd>(mat: Mat<'_>, form: Form, to: *mut u32) {
-    let words = form.words(mat.cols);
+pub(in super::super) unsafe fn convert<S: Simd>(mat: Mat<'_>, form: Form, to: *mut u32, stride: usize) {
     for row in 0..mat.rows {
         for first in (0..mat.cols).step_by(LINE) {
             // SAFETY: the row has `count` numbers from `first` on.
             unsafe {
-                let to = to.add(row * words + first / form.numbers());
+                let to = to.add(row * stride + first / form.numbers());
                 match mat.cols - first {
                     LINE.. => line::<S>(mat, row, first, LINE, form, to),
                     count => line::<S>(mat, row, first, count, form, to),
