@@ -102,6 +102,11 @@ pub(super) fn read(metadata: &Metadata, tensors: &[GgufTensor], file: &[u8]) -> 
     let rope_theta = keys.real("rope.freq_base")?.unwrap_or(10_000.0);
     let norm_eps = "attention.layer_norm_rms_epsilon";
     let has = |suffix: &str| tensors.iter().any(|tensor| tensor.name.ends_with(suffix));
+    let attention_bias = has(".attn_q.bias");
+    if has(".attn_output.bias") != attention_bias {
+        let found = if attention_bias { "missing" } else { "there" };
+        return Err(refuse("attn_output.bias", found, "beside attn_q.bias or not at all"));
+    }
     Ok(Config {
         model_type: architecture.model_type.to_owned(),
         vocab_size: read_vocab_size(&keys, tensors)?,
@@ -116,8 +121,8 @@ pub(super) fn read(metadata: &Metadata, tensors: &[GgufTensor], file: &[u8]) -> 
         rope_theta,
         rope_scaling: read_scaling(&keys, tensors, file, rope_theta, head_width)?,
         tied: !tensors.iter().any(|tensor| tensor.name == HEAD),
-        qkv_bias: has(".attn_q.bias"),
-        output_bias: has(".attn_output.bias"),
+        qkv_bias: attention_bias,
+        output_bias: attention_bias,
         mlp_bias: has(".ffn_up.bias"),
         bos: special(metadata, &["bos_token_id"])?,
         eos: special(metadata, &["eos_token_id", "eot_token_id"])?,

@@ -55,8 +55,8 @@ pub fn write_adapter(dir: &Path, config: &AdapterConfig, pairs: &BTreeMap<String
     let mut tensors = Vec::new();
     for (module, pair) in pairs {
         let rank = config.rank_for(module);
-        check_shape(&key(module, A), &[pair.rank, pair.a.len() / pair.rank.max(1)], &[rank, pair.n_in])?;
-        check_shape(&key(module, B), &[pair.b.len() / pair.rank.max(1), pair.rank], &[pair.n_out, rank])?;
+        check_half(&key(module, A), &pair.a, [pair.rank, pair.n_in], [rank, pair.n_in])?;
+        check_half(&key(module, B), &pair.b, [pair.n_out, pair.rank], [pair.n_out, rank])?;
         tensors.push(Outgoing::from_values(key(module, A), [rank, pair.n_in], Storage::F32, &pair.a));
         tensors.push(Outgoing::from_values(key(module, B), [pair.n_out, rank], Storage::F32, &pair.b));
     }
@@ -129,6 +129,14 @@ fn check_targets(config: &AdapterConfig, pairs: &BTreeMap<String, Pair>) -> Resu
     match config.target_modules.iter().find(untouched) {
         Some(target) => Err(Error::AdapterTarget { target: target.clone() }),
         None => Ok(()),
+    }
+}
+
+/// Checks half of a pair that is only said to have a shape.
+fn check_half(tensor: &str, values: &[f32], said: [usize; 2], expected: [usize; 2]) -> Result<()> {
+    match said[0].checked_mul(said[1]) {
+        Some(n_values) if n_values == values.len() => check_shape(tensor, &said, &expected),
+        _ => check_shape(tensor, &[values.len()], &expected),
     }
 }
 

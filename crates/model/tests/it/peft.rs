@@ -190,9 +190,17 @@ fn nothing_that_does_not_fit_is_saved() {
     let path = dir.path().join("adapter");
     save_adapter(&path, &config(), &pairs()).unwrap();
     let mut wrong = pairs();
-    wrong.insert(QUERY.to_owned(), Pair { rank: 3, ..pair(2, 8, 6) });
-    let error = save_adapter(&path, &config(), &wrong).unwrap_err();
-    assert!(error.to_string().contains("q_proj.lora_A.weight` has shape"), "{error}");
+    let mut check = |pair: Pair, expected: &str| {
+        wrong.insert(QUERY.to_owned(), pair);
+        let error = save_adapter(&path, &config(), &wrong).unwrap_err().to_string();
+        assert!(error.ends_with(expected), "{error}");
+    };
+    check(pair(3, 8, 6), "q_proj.lora_A.weight` has shape [3, 8], expected [2, 8]");
+    check(Pair { n_in: 9, ..pair(2, 8, 6) }, "q_proj.lora_A.weight` has shape [16], expected [2, 9]");
+    check(
+        Pair { b: vec![0.0; 13], ..pair(2, 8, 6) },
+        "q_proj.lora_B.weight` has shape [13], expected [6, 2]",
+    );
     let zero = BTreeMap::from([(QUERY.to_owned(), pair(0, 8, 6)), (DOWN.to_owned(), pair(3, 5, 8))]);
     assert!(save_adapter(&path, &config(), &zero).is_err());
     assert_eq!(load_adapter(&path).unwrap(), (config(), pairs()), "the old adapter is still there");
