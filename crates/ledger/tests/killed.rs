@@ -40,6 +40,41 @@ fn victim() {
     }
 }
 
+/// The child of the last test: adds rows until the system stops it in the middle of one.
+#[test]
+#[ignore = "the limited process of the test below; does nothing by itself"]
+fn hungry() {
+    if !Path::new("hungry").exists() {
+        return;
+    }
+    let mut rows = Journal::open(Path::new("rows.jsonl")).unwrap();
+    let row = json!({"pad": "x".repeat(3000)});
+    let n_rows = (0..1000).take_while(|_| rows.append(&row).is_ok()).count();
+    let (read, bad) = journal::read_all::<Value>(Path::new("rows.jsonl")).unwrap();
+    assert_eq!((read.len(), bad.len()), (n_rows, 0), "nothing of the row that did not fit is left");
+    assert!(n_rows < 1000, "the limit was not felt");
+    write::bytes(Path::new("fits"), b"x").unwrap();
+    assert!(write::bytes(Path::new("fits"), &[7; 1 << 20]).is_err());
+    assert_eq!(fs::read("fits").unwrap(), b"x");
+    write::bytes(Path::new("done"), b"").unwrap();
+}
+
+/// A limit on the size of files, met in the middle of a row, does what a full disk does.
+#[cfg(unix)]
+#[test]
+fn a_row_that_does_not_fit_leaves_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    write::bytes(&dir.path().join("hungry"), b"").unwrap();
+    let status = Command::new("sh")
+        .args(["-c", "trap '' XFSZ; ulimit -f 100; exec \"$0\" --ignored --exact hungry"])
+        .arg(std::env::current_exe().unwrap())
+        .current_dir(dir.path())
+        .stdout(Stdio::null())
+        .status()
+        .unwrap();
+    assert!(status.success() && dir.path().join("done").exists());
+}
+
 fn spawn(dir: &Path) -> Child {
     Command::new(std::env::current_exe().unwrap())
         .args(["--ignored", "--exact", "victim"])
