@@ -249,7 +249,11 @@ impl Error {
             Self::Refused { .. } => {
                 "accept its terms on its page on the hub, with the token's account".to_owned()
             }
-            Self::Unreachable { .. } | Self::Blocked { .. } | Self::NeitherWay { .. } => {
+            Self::NeitherWay { source, .. } => {
+                let package = source.hint().map_or_else(String::new, |hint| format!("{hint}, or "));
+                format!("{package}set HF_ENDPOINT to a mirror that can be reached")
+            }
+            Self::Unreachable { .. } | Self::Blocked { .. } => {
                 "check the connection, set HF_ENDPOINT to a mirror, or give a folder or `.gguf` file"
                     .to_owned()
             }

@@ -82,6 +82,15 @@ fn a_cut_line_is_gone_on_with_where_it_was_cut() {
 }
 
 #[test]
+fn a_line_that_gets_a_little_further_each_time_is_not_given_up() {
+    let server = with_weights(|request, _| Reply::ranged(request, &weights()).cut_after(200_000));
+    let place = Place::new();
+    place.pull(&server).unwrap();
+    assert_eq!(ranges(&server), [0, 200_000, 400_000, 600_000, 800_000, 1_000_000, 1_200_000]);
+    arrived(&place);
+}
+
+#[test]
 fn a_line_that_never_gets_further_is_given_up_and_its_part_kept() {
     let server = with_weights(|request, n| match n {
         0 => Reply::ranged(request, &weights()).cut_after(400_000),
