@@ -58,6 +58,11 @@ impl<'a> Problem<'a> {
         (BLOCK_COLS / self.group()).max(1)
     }
 
+    /// Panels of a whole block.
+    pub(super) fn block_panels(&self) -> usize {
+        (self.block_queries() * self.group()).div_ceil(COLS)
+    }
+
     /// The columns of a key-value head in a matrix of keys or values.
     pub(in crate::backend::cpu) fn kv_columns<'m>(&self, mat: Mat<'m>, kv_head: usize) -> Mat<'m> {
         mat.columns(kv_head * self.width, self.width)
@@ -109,21 +114,29 @@ impl Block<'_> {
         sight
     }
 
-    /// The rows of `mat` that belong to a panel, (width words) × 32: an operand B whose depth is the head.
+    /// The rows of `mat` that belong to the block, (columns) × (E in words); padding is zero.
     #[inline(always)]
-    pub(super) fn across<A: Arith>(&self, mat: Mat<'_>, panel: usize, into: &mut [u32]) {
+    pub(super) fn rows<A: Arith>(&self, mat: Mat<'_>, into: &mut [u32]) {
         let width = self.problem.width;
         let words = width / A::PER_WORD;
-        let mut rows = vec![0; COLS * words];
-        for (col, query, head) in self.places(panel) {
-            row_words::<A>(mat.columns(head * width, width), query, &mut rows[col * words..][..words]);
+        for (col, into) in into.chunks_exact_mut(words).enumerate() {
+            match self.place(col) {
+                Some((query, head)) => row_words::<A>(mat.columns(head * width, width), query, into),
+                None => into.fill(0),
+            }
         }
-        transpose::<A>((COLS, words), (&rows, words), (into, COLS));
     }
 }
 
+/// A panel of the rows of a block turned, (E in words) × 32: an operand B whose depth is the head.
+#[inline(always)]
+pub(super) fn across<A: Arith>(rows: &[u32], panel: usize, into: &mut [u32]) {
+    let words = into.len() / COLS;
+    transpose::<A>((COLS, words), (&rows[panel * COLS * words..], words), (into, COLS));
+}
+
 /// The keys that the columns of one panel see.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Sight {
     first: [u32; COLS],
     end: [u32; COLS],

@@ -7,9 +7,10 @@
 use super::super::math::exp2;
 use super::super::row::write;
 use super::super::simd::Simd;
-use super::super::view::{Mat, MatMut};
-use super::block::{Block, Problem, Sight, overlap};
-use super::pack::{Rows, pair, paired_rows, transpose};
+use super::super::view::MatMut;
+use super::block::{Block, Problem, Sight, across, overlap};
+use super::pack::{Rows, Turned, interleave, transpose};
+use super::spare::Spare;
 use super::tile::{Arith, COLS, Into, Operands, Work};
 use std::f32::consts::{LN_2, LOG2_E};
 use std::ops::Range;
@@ -25,12 +26,25 @@ pub(super) struct Forward<'a> {
     pub(super) block: Block<'a>,
     pub(super) out: MatMut<'a>,
     pub(super) lse: Option<MatMut<'a>>,
+    pub(super) spare: &'a Spare<Workspace>,
+}
+
+/// What a block is computed in.
+pub(super) struct Workspace {
+    /// Queries of the block, (columns) × (E in words).
+    rows: Vec<u32>,
+    panels: Vec<Panel>,
+    keys: Rows,
+    values: Turned,
+    scores: Scores,
+    /// Output of a panel, 32 × E.
+    out: Vec<f32>,
 }
 
 /// Softmax over the keys seen so far, of the columns of one panel.
 struct Panel {
     sight: Sight,
-    /// Queries, (E words) × 32.
+    /// Queries, (E in words) × 32.
     q: Vec<u32>,
     /// Output before division by `sum`, E × 32.
     out: Vec<f32>,
@@ -41,56 +55,81 @@ struct Panel {
 
 /// Scores of one tile and panel, and what becomes of them.
 struct Scores {
-    raw: [[f32; COLS]; KEYS],
+    raw: Box<[[f32; COLS]]>,
     /// Softmax numerators, as pairs of keys.
-    words: [[u32; COLS]; KEYS],
+    words: Box<[[u32; COLS]]>,
 }
 
 impl Work for Forward<'_> {
     #[inline(always)]
     fn run<A: Arith>(self) {
-        let problem = self.block.problem;
-        let mut panels: Vec<Panel> = (0..self.block.n_panels()).map(|idx| self.panel::<A>(idx)).collect();
-        let mut scores = Scores { raw: [[0.0; COLS]; KEYS], words: [[0; COLS]; KEYS] };
-        let seen = panels.iter().map(|panel| panel.sight.any.clone()).filter(|seen| !seen.is_empty());
-        let all = seen.reduce(|all, seen| all.start.min(seen.start)..all.end.max(seen.end)).unwrap_or(0..0);
-        let keys = problem.kv_columns(problem.k, self.block.kv_head);
-        let values = problem.kv_columns(problem.v, self.block.kv_head);
-        for start in all.clone().step_by(KEYS) {
-            let tile = start..(start + KEYS).min(all.end);
-            let keys = Rows::new::<A>(keys, tile.clone());
-            let values = turned::<A>(values, &tile);
-            for panel in &mut panels {
-                visit::<A>(problem, &tile, &keys, &values, panel, &mut scores);
-            }
-        }
-        for (idx, panel) in panels.iter().enumerate() {
-            self.finish::<A>(idx, panel);
+        let mut space = self.spare.take().unwrap_or_else(|| Workspace::new::<A>(self.block.problem));
+        self.compute::<A>(&mut space);
+        self.spare.give(space);
+    }
+}
+
+impl Workspace {
+    fn new<A: Arith>(problem: &Problem<'_>) -> Self {
+        let (width, n_panels) = (problem.width, problem.block_panels());
+        let panel = || Panel {
+            sight: Sight::default(),
+            q: vec![0; width / A::PER_WORD * COLS],
+            out: vec![0.0; width * COLS],
+            top: [0.0; COLS],
+            sum: [0.0; COLS],
+        };
+        Self {
+            rows: vec![0; n_panels * COLS * width / A::PER_WORD],
+            panels: (0..n_panels).map(|_| panel()).collect(),
+            keys: Rows::default(),
+            values: Turned::new::<A>(KEYS, width),
+            scores: Scores {
+                raw: vec![[0.0; COLS]; KEYS].into(),
+                words: vec![[0; COLS]; KEYS / A::PER_WORD].into(),
+            },
+            out: vec![0.0; COLS * width],
         }
     }
 }
 
 impl Forward<'_> {
+    // Plain loops, not iterators, around everything that needs the instructions:
+    // a closure would be compiled without them.
     #[inline(always)]
-    fn panel<A: Arith>(&self, idx: usize) -> Panel {
+    fn compute<A: Arith>(&self, space: &mut Workspace) {
         let problem = self.block.problem;
-        let mut q = vec![0; problem.width / A::PER_WORD * COLS];
-        self.block.across::<A>(problem.q, idx, &mut q);
-        Panel {
-            sight: self.block.sight(idx),
-            q,
-            out: vec![0.0; problem.width * COLS],
-            top: [NOTHING_SEEN; COLS],
-            sum: [0.0; COLS],
+        let n_panels = self.block.n_panels();
+        self.block.rows::<A>(problem.q, &mut space.rows);
+        for (idx, panel) in space.panels[..n_panels].iter_mut().enumerate() {
+            across::<A>(&space.rows, idx, &mut panel.q);
+            panel.sight = self.block.sight(idx);
+            panel.out.fill(0.0);
+            (panel.top, panel.sum) = ([NOTHING_SEEN; COLS], [0.0; COLS]);
+        }
+        let seen = space.panels[..n_panels].iter().map(|panel| panel.sight.any.clone());
+        let both = |a: Range<usize>, b: Range<usize>| a.start.min(b.start)..a.end.max(b.end);
+        let all = seen.filter(|seen| !seen.is_empty()).reduce(both).unwrap_or(0..0);
+        let k = problem.kv_columns(problem.k, self.block.kv_head);
+        let v = problem.kv_columns(problem.v, self.block.kv_head);
+        for start in all.clone().step_by(KEYS) {
+            let tile = start..(start + KEYS).min(all.end);
+            space.keys.fill::<A>(k, tile.clone());
+            space.values.fill::<A>(v, &tile);
+            for panel in &mut space.panels[..n_panels] {
+                visit::<A>(problem, &tile, &space.keys, &space.values, panel, &mut space.scores);
+            }
+        }
+        for (idx, panel) in space.panels[..n_panels].iter().enumerate() {
+            self.finish::<A>(idx, panel, &mut space.out);
         }
     }
 
     /// Divides by the sums and writes the rows of a panel.
     #[inline(always)]
-    fn finish<A: Arith>(&self, idx: usize, panel: &Panel) {
+    fn finish<A: Arith>(&self, idx: usize, panel: &Panel, rows: &mut [f32]) {
         let width = self.block.problem.width;
-        let mut rows = vec![0.0; COLS * width];
-        turn_floats::<A>((width, COLS), &panel.out, &mut rows);
+        turn_floats::<A>((width, COLS), &panel.out, rows);
         for (col, query, head) in self.block.places(idx) {
             let row = &mut rows[col * width..][..width];
             let sum = panel.sum[col];
@@ -116,29 +155,13 @@ pub(super) fn turn_floats<A: Arith>((rows, cols): (usize, usize), from: &[f32], 
     transpose::<A>((rows, cols), (from, cols), (to, rows));
 }
 
-/// Rows of a tile turned into E × (keys in words): an operand A whose depth is the keys.
-#[inline(always)]
-pub(super) fn turned<A: Arith>(mat: Mat<'_>, tile: &Range<usize>) -> Vec<u32> {
-    let (width, stride) = (mat.cols, KEYS / A::PER_WORD);
-    let mut paired = vec![0; stride * width];
-    paired_rows::<A>(
-        tile.len(),
-        width,
-        |row, into| super::super::row::read(mat, tile.start + row, 0, into),
-        &mut paired,
-    );
-    let mut turned = vec![0; width * stride];
-    transpose::<A>((stride, width), (&paired, width), (&mut turned, stride));
-    turned
-}
-
 /// Adds one tile of keys to the softmax of one panel.
 #[inline(always)]
 fn visit<A: Arith>(
     problem: &Problem<'_>,
     tile: &Range<usize>,
     keys: &Rows,
-    values: &[u32],
+    values: &Turned,
     panel: &mut Panel,
     scores: &mut Scores,
 ) {
@@ -148,7 +171,7 @@ fn visit<A: Arith>(
     }
     // Values are packed by pairs of keys from the start of the tile.
     seen.start -= (seen.start - tile.start) % A::PER_WORD;
-    let (width, stride) = (problem.width, KEYS / A::PER_WORD);
+    let width = problem.width;
     let query_keys = Operands {
         a: keys.at(seen.start),
         a_bytes: keys.bytes,
@@ -160,71 +183,77 @@ fn visit<A: Arith>(
     };
     // SAFETY: the keys seen exist, and the tile has room for their scores.
     unsafe { A::product(seen.len(), query_keys) };
-    soften::<A>(problem.scale * LOG2_E, &seen, panel, scores);
-    let first = (seen.start - tile.start) / A::PER_WORD;
+    let factors = soften::<A>(problem.scale * LOG2_E, &seen, panel, scores);
     let value_sums = Operands {
-        a: values[first..].as_ptr().cast(),
-        a_bytes: stride * 4,
+        a: values.at::<A>(seen.start - tile.start),
+        a_bytes: values.bytes(),
         b: scores.words.as_ptr().cast(),
         depth: seen.len().div_ceil(A::PER_WORD),
         c: panel.out.as_mut_ptr(),
         c_stride: COLS,
-        into: Into::Add,
+        into: Into::Scaled(&factors),
     };
-    // SAFETY: `turned` packed every value of the tile, missing ones as zero.
+    // SAFETY: `values` holds every row of the tile, missing ones as zero.
     unsafe { A::product(width, value_sums) };
 }
 
-/// Turns scores into softmax numerators relative to the new maximum, and rescales what was summed before.
+/// Turns scores into softmax numerators relative to the new maximum.
+///
+/// Returns the factors that make relative to it what was summed before.
 #[inline(always)]
-fn soften<A: Arith>(factor: f32, seen: &Range<usize>, panel: &mut Panel, scores: &mut Scores) {
-    let whole = panel.sight.is_whole(seen);
-    let mut top = panel.top;
+fn soften<A: Arith>(factor: f32, seen: &Range<usize>, panel: &mut Panel, scores: &mut Scores) -> [f32; COLS] {
     let raw = &mut scores.raw[..seen.len()];
-    for (key, row) in seen.clone().zip(raw.iter_mut()) {
-        row.iter_mut().for_each(|score| *score *= factor);
-        if !whole {
+    if !panel.sight.is_whole(seen) {
+        for (key, row) in seen.clone().zip(raw.iter_mut()) {
             panel.sight.hide(key, row, f32::NEG_INFINITY);
         }
+    }
+    let largest = column_max(raw);
+    let mut top = [0.0; COLS];
+    for col in 0..COLS {
+        let new = largest[col] * factor;
+        top[col] = if new > panel.top[col] { new } else { panel.top[col] };
+    }
+    for row in raw.iter_mut() {
         for col in 0..COLS {
-            top[col] = if row[col] > top[col] { row[col] } else { top[col] };
+            row[col] = exp2::<A::Loops>(A::Loops::fma(row[col], factor, -top[col]));
         }
     }
+    let sum = column_sum(raw);
+    interleave::<A>(raw, &mut scores.words);
+    rescale::<A>(panel, top, sum)
+}
+
+#[inline(always)]
+fn column_max(rows: &[[f32; COLS]]) -> [f32; COLS] {
+    let mut largest = [f32::NEG_INFINITY; COLS];
+    for row in rows {
+        for col in 0..COLS {
+            largest[col] = if row[col] > largest[col] { row[col] } else { largest[col] };
+        }
+    }
+    largest
+}
+
+#[inline(always)]
+fn column_sum(rows: &[[f32; COLS]]) -> [f32; COLS] {
     let mut sum = [0.0; COLS];
-    for (pair_of_rows, words) in raw.chunks_mut(A::PER_WORD).zip(&mut scores.words) {
-        for row in pair_of_rows.iter_mut() {
-            for col in 0..COLS {
-                row[col] = exp2::<A::Loops>(row[col] - top[col]);
-                sum[col] += row[col];
-            }
+    for row in rows {
+        for col in 0..COLS {
+            sum[col] += row[col];
         }
-        to_words::<A>(pair_of_rows, words);
     }
-    rescale::<A>(panel, &top, &sum);
+    sum
 }
 
-/// One row of f32 words, or two rows as one of pairs; a missing second row counts as zero.
+/// Takes the sums into the panel; returns the factors that make what was summed before relative to `top`.
 #[inline(always)]
-pub(super) fn to_words<A: Arith>(rows: &[[f32; COLS]], words: &mut [u32; COLS]) {
-    match rows {
-        [first, second] => (0..COLS).for_each(|col| words[col] = pair(first[col], second[col])),
-        [first] if A::PER_WORD == 2 => (0..COLS).for_each(|col| words[col] = pair(first[col], 0.0)),
-        [first] => (0..COLS).for_each(|col| words[col] = first[col].to_bits()),
-        _ => {}
-    }
-}
-
-#[inline(always)]
-fn rescale<A: Arith>(panel: &mut Panel, top: &[f32; COLS], sum: &[f32; COLS]) {
-    let mut factor = [1.0; COLS];
+fn rescale<A: Arith>(panel: &mut Panel, top: [f32; COLS], sum: [f32; COLS]) -> [f32; COLS] {
+    let mut factor = [0.0; COLS];
     for col in 0..COLS {
         factor[col] = exp2::<A::Loops>(panel.top[col] - top[col]);
         panel.sum[col] = A::Loops::fma(panel.sum[col], factor[col], sum[col]);
     }
-    if panel.top != *top {
-        for row in panel.out.as_chunks_mut::<COLS>().0 {
-            (0..COLS).for_each(|col| row[col] *= factor[col]);
-        }
-    }
-    panel.top = *top;
+    panel.top = top;
+    factor
 }

@@ -16,6 +16,8 @@ mod backward;
 mod block;
 mod forward;
 mod pack;
+mod passing;
+mod spare;
 mod tile;
 mod unit;
 
@@ -25,10 +27,12 @@ use super::pool::Pool;
 use super::row::{read, rows_per_task, write};
 use super::simd::kernel;
 use super::view::{Elem, Mat, MatMut};
-use backward::{Backward, Saved};
+use backward::Backward;
 use block::Block;
 pub(super) use block::Problem;
 use forward::Forward;
+use passing::Saved;
+use spare::Spare;
 use std::ops::Range;
 use unit::{Unit, units};
 
@@ -96,12 +100,13 @@ pub(super) fn run_forward(
     let pairs = all_bf16(&[problem.q, problem.k, problem.v]);
     let (rows, chunk) = (problem.q.rows, problem.block_queries());
     let n_blocks = rows.div_ceil(chunk);
+    let spare = &Spare::new();
     pool.run(n_blocks * problem.kv_heads, |task| {
         // Later queries see more keys: they come first, so that the last task to end is a short one.
         let start = (n_blocks - 1 - task / problem.kv_heads) * chunk;
         let block =
             Block { problem, kv_head: task % problem.kv_heads, queries: start..(start + chunk).min(rows) };
-        tile::dispatch(isa, pairs, Forward { block, out, lse });
+        tile::dispatch(isa, pairs, Forward { block, out, lse, spare });
     });
 }
 
@@ -163,6 +168,7 @@ pub fn attention_backward(
     let mut partial = vec![0.0; n_partial * wide];
     let partial = MatMut::f32(&mut partial, n_partial, wide);
     let pairs = all_bf16(&[input.q, input.k, input.v, saved.dout]);
+    let spare = &Spare::new();
     pool.run(units.len() * problem.kv_heads, |task| {
         let unit = &units[task / problem.kv_heads];
         let n_queries = unit.queries.len();
@@ -172,7 +178,7 @@ pub fn attention_backward(
         };
         let kv_head = task % problem.kv_heads;
         let (dk, dv) = (grad.dk, grad.dv);
-        tile::dispatch(isa, pairs, Backward { problem, kv_head, unit, saved: passed, dq, dk, dv });
+        tile::dispatch(isa, pairs, Backward { problem, kv_head, unit, saved: passed, dq, dk, dv, spare });
     });
     // SAFETY: the tasks that wrote it are done.
     add_partials(pool, isa, &units, unsafe { partial.as_mat() }, grad.dq);

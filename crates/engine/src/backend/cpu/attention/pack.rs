@@ -1,9 +1,10 @@
 //! Operands of the products: matrices as 32-bit words in the order they are read.
 
-use super::super::row::{narrow, rounded_bits, widen};
+use super::super::row::{narrow, widen};
 use super::super::view::{Elem, Mat};
-use super::tile::Arith;
+use super::tile::{Arith, COLS};
 use half::bf16;
+use std::ops::Range;
 
 /// Bytes of one word.
 const WORD: usize = 4;
@@ -28,38 +29,84 @@ fn as_bf16(words: &mut [u32]) -> &mut [bf16] {
     unsafe { words.align_to_mut().1 }
 }
 
-/// Words that pair numbers of neighbouring rows: the word (i, col) is (2i, col) and (2i + 1, col).
-///
-/// With one number in a word these are just the rows. A missing last row counts as zero.
+/// Copies rows of numbers, one after the other.
 #[inline(always)]
-pub(super) fn paired_rows<A: Arith>(
-    rows: usize,
-    cols: usize,
-    row: impl Fn(usize, &mut [f32]),
-    into: &mut [u32],
-) {
-    let (mut first, mut second) = (vec![0.0; cols], vec![0.0; cols]);
-    for (idx, words) in into.chunks_exact_mut(cols).take(rows.div_ceil(A::PER_WORD)).enumerate() {
-        row(idx * A::PER_WORD, &mut first);
-        if A::PER_WORD == 1 {
-            words.iter_mut().zip(&first).for_each(|(word, x)| *word = x.to_bits());
-            continue;
-        }
-        if 2 * idx + 1 < rows {
-            row(2 * idx + 1, &mut second)
-        } else {
-            second.fill(0.0)
-        }
-        for ((word, first), second) in words.iter_mut().zip(&first).zip(&second) {
-            *word = pair(*first, *second);
-        }
+pub(super) fn rows_words<A: Arith>(mat: Mat<'_>, rows: Range<usize>, into: &mut [u32]) {
+    for (row, into) in rows.zip(into.chunks_exact_mut(mat.cols / A::PER_WORD)) {
+        row_words::<A>(mat, row, into);
     }
 }
 
-/// Two numbers rounded to bf16, the first in the lower half.
+/// Turns rows of words, paired along the row, into words that pair numbers of neighbouring rows.
+///
+/// `rows` holds as many rows as a word has numbers; with one, it is copied.
 #[inline(always)]
-pub(super) fn pair(first: f32, second: f32) -> u32 {
-    (rounded_bits(first) >> 16) | (rounded_bits(second) & 0xffff_0000)
+pub(super) fn pair_rows<A: Arith>(rows: &[u32], into: &mut [u32]) {
+    if A::PER_WORD == 1 {
+        into.copy_from_slice(rows);
+        return;
+    }
+    let (first, second) = rows.split_at(rows.len() / 2);
+    for ((words, first), second) in into.as_chunks_mut::<2>().0.iter_mut().zip(first).zip(second) {
+        words[0] = (first & 0xffff) | (second << 16);
+        words[1] = (first >> 16) | (second & 0xffff_0000);
+    }
+}
+
+/// A tile of keys or values turned: E × (rows in words), an operand A whose depth is the rows.
+pub(super) struct Turned {
+    rows: Vec<u32>,
+    paired: Vec<u32>,
+    words: Vec<u32>,
+    /// Words from one row of `words` to the next.
+    stride: usize,
+}
+
+impl Turned {
+    /// Room for tiles of up to `n_rows` rows, a multiple of the numbers in a word.
+    pub(super) fn new<A: Arith>(n_rows: usize, width: usize) -> Self {
+        let n_words = n_rows / A::PER_WORD * width;
+        let [rows, paired, words] = [(); 3].map(|()| vec![0; n_words]);
+        Self { rows, paired, words, stride: n_rows / A::PER_WORD }
+    }
+
+    /// Takes a tile. A row missing from the last word counts as zero.
+    #[inline(always)]
+    pub(super) fn fill<A: Arith>(&mut self, mat: Mat<'_>, tile: &Range<usize>) {
+        let words = mat.cols / A::PER_WORD;
+        let n_paired = tile.len().div_ceil(A::PER_WORD);
+        rows_words::<A>(mat, tile.clone(), &mut self.rows);
+        self.rows[tile.len() * words..n_paired * mat.cols].fill(0);
+        let into = self.paired.chunks_exact_mut(mat.cols);
+        for (rows, into) in self.rows.chunks_exact(mat.cols).zip(into).take(n_paired) {
+            pair_rows::<A>(rows, into);
+        }
+        transpose::<A>((n_paired, mat.cols), (&self.paired, mat.cols), (&mut self.words, self.stride));
+    }
+
+    /// Address of the words from row `row` on, a multiple of the numbers in a word.
+    pub(super) fn at<A: Arith>(&self, row: usize) -> *const u8 {
+        self.words[row / A::PER_WORD..].as_ptr().cast()
+    }
+
+    /// Bytes from one row of words to the next.
+    pub(super) fn bytes(&self) -> usize {
+        self.stride * WORD
+    }
+}
+
+/// Rows of numbers as words that pair neighbouring rows; a missing last row counts as zero.
+#[inline(always)]
+pub(super) fn interleave<A: Arith>(rows: &[[f32; COLS]], into: &mut [[u32; COLS]]) {
+    const ZERO: [f32; COLS] = [0.0; COLS];
+    for (rows, words) in rows.chunks(A::PER_WORD).zip(into) {
+        // SAFETY: this code runs where the processor has the instructions of `A`.
+        match rows {
+            [row] if A::PER_WORD == 1 => unsafe { A::narrow(row, words) },
+            [first, rest @ ..] => unsafe { A::interleave(first, rest.first().unwrap_or(&ZERO), words) },
+            [] => {}
+        }
+    }
 }
 
 /// `to[col][row] = from[row][col]`; strides in words.
@@ -94,25 +141,31 @@ pub(super) struct Rows {
     pub(super) bytes: usize,
     /// The row of the matrix at `ptr`.
     first: usize,
-    /// Keeps the copy alive.
-    _copy: Vec<u32>,
+    copy: Vec<u32>,
+}
+
+// SAFETY: `ptr` is set by `fill` before each use, to memory that outlives the use.
+unsafe impl Send for Rows {}
+
+impl Default for Rows {
+    fn default() -> Self {
+        Self { ptr: std::ptr::null(), bytes: 0, first: 0, copy: Vec::new() }
+    }
 }
 
 impl Rows {
-    /// The rows `rows` of `mat`.
+    /// Takes the rows `rows` of `mat`, which must outlive their use.
     #[inline(always)]
-    pub(super) fn new<A: Arith>(mat: Mat<'_>, rows: std::ops::Range<usize>) -> Self {
-        let (first, stored) = (rows.start, mat.elem.bytes() * A::PER_WORD == WORD);
-        if stored {
-            let (ptr, bytes) = (mat.row_ptr(first), mat.stride * mat.elem.bytes());
-            return Self { ptr, bytes, first, _copy: Vec::new() };
+    pub(super) fn fill<A: Arith>(&mut self, mat: Mat<'_>, rows: Range<usize>) {
+        self.first = rows.start;
+        if mat.elem.bytes() * A::PER_WORD == WORD {
+            (self.ptr, self.bytes) = (mat.row_ptr(rows.start), mat.stride * mat.elem.bytes());
+            return;
         }
         let words = mat.cols / A::PER_WORD;
-        let mut copy = vec![0; rows.len() * words];
-        for (row, into) in rows.zip(copy.chunks_exact_mut(words)) {
-            row_words::<A>(mat, row, into);
-        }
-        Self { ptr: copy.as_ptr().cast(), bytes: words * WORD, first, _copy: copy }
+        self.copy.resize(rows.len() * words, 0);
+        rows_words::<A>(mat, rows, &mut self.copy);
+        (self.ptr, self.bytes) = (self.copy.as_ptr().cast(), words * WORD);
     }
 
     /// Address of a row.

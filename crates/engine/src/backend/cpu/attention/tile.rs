@@ -6,16 +6,21 @@
 //! with a vector of words of B, so both arithmetics share every loop and layout.
 
 use super::super::isa::Isa;
+use super::super::row::rounded_bits;
 use super::super::simd::{Fused, Simd, Split};
 
 /// Columns of every product.
 pub(super) const COLS: usize = 32;
 
-/// Whether a product replaces what C holds or is added to it.
+/// What becomes of what C holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Into {
+    /// It is replaced by the product.
     Replace,
+    /// The product is added to it.
     Add,
+    /// Its columns are multiplied by these 32 factors, then the product is added.
+    Scaled(*const [f32; COLS]),
 }
 
 /// The operands of a product, by address.
@@ -75,6 +80,26 @@ pub(super) trait Arith {
             // SAFETY: the caller promised both blocks.
             unsafe { *to.add(col * to_stride + row) = *from.add(row * from_stride + col) };
         }
+    }
+
+    /// Two rows of numbers as one row of words, each a pair along the column.
+    ///
+    /// # Safety
+    /// The processor must have the instructions.
+    #[inline(always)]
+    unsafe fn interleave(first: &[f32; COLS], second: &[f32; COLS], words: &mut [u32; COLS]) {
+        for col in 0..COLS {
+            words[col] = (rounded_bits(first[col]) >> 16) | (rounded_bits(second[col]) & 0xffff_0000);
+        }
+    }
+
+    /// A row of numbers as `COLS / PER_WORD` words, each of neighbours along the row.
+    ///
+    /// # Safety
+    /// The processor must have the instructions.
+    #[inline(always)]
+    unsafe fn narrow(row: &[f32; COLS], words: &mut [u32]) {
+        words.iter_mut().zip(row).for_each(|(word, x)| *word = x.to_bits());
     }
 
     /// A product of any number of rows.
@@ -139,9 +164,17 @@ impl<S: Simd> Arith for Plain<S> {
             let mut acc = [[0.0_f32; 8]; R];
             // SAFETY: the caller promised A, B and C.
             unsafe {
-                if op.into == Into::Add {
+                if op.into != Into::Replace {
                     for (row, acc) in acc.iter_mut().enumerate() {
                         *acc = *op.c.add(row * op.c_stride + col).cast::<[f32; 8]>();
+                    }
+                }
+                if let Into::Scaled(factors) = op.into {
+                    let factors = *factors.cast::<f32>().add(col).cast::<[f32; 8]>();
+                    for acc in &mut acc {
+                        for idx in 0..8 {
+                            acc[idx] *= factors[idx];
+                        }
                     }
                 }
                 for k in 0..op.depth {

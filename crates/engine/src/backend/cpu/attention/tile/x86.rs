@@ -44,6 +44,39 @@ impl Arith for Bf16Pairs {
         // SAFETY: passed on from the caller.
         unsafe { transpose_512(from, from_stride, to, to_stride) }
     }
+
+    #[inline(always)]
+    unsafe fn interleave(first: &[f32; COLS], second: &[f32; COLS], words: &mut [u32; COLS]) {
+        // SAFETY: the arrays are as long as what is read and written.
+        unsafe {
+            // Word i: number i of the lower sixteen, then number i of the upper ones.
+            let order = _mm512_add_epi32(
+                _mm512_set1_epi32(0x0010_0000),
+                _mm512_mullo_epi32(
+                    _mm512_set1_epi32(0x0001_0001),
+                    _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15),
+                ),
+            );
+            for at in [0, 16] {
+                let first = _mm512_loadu_ps(first.as_ptr().add(at));
+                let second = _mm512_loadu_ps(second.as_ptr().add(at));
+                let both: __m512i = std::mem::transmute(_mm512_cvtne2ps_pbh(second, first));
+                let pairs = _mm512_permutexvar_epi16(order, both);
+                _mm512_storeu_si512(words.as_mut_ptr().add(at).cast(), pairs);
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn narrow(row: &[f32; COLS], words: &mut [u32]) {
+        assert_eq!(words.len(), COLS / 2);
+        // SAFETY: the row holds 32 numbers and the words as many bf16.
+        unsafe {
+            let (low, high) = (_mm512_loadu_ps(row.as_ptr()), _mm512_loadu_ps(row.as_ptr().add(16)));
+            let both: __m512i = std::mem::transmute(_mm512_cvtne2ps_pbh(high, low));
+            _mm512_storeu_si512(words.as_mut_ptr().cast(), both);
+        }
+    }
 }
 
 impl Arith for Wide {
@@ -77,10 +110,17 @@ unsafe fn tile_512<const R: usize>(op: Operands, dot: impl Fn(__m512i, __m512i, 
     // SAFETY: the caller promised A, B, C and AVX-512.
     unsafe {
         let mut acc = [[_mm512_setzero_ps(); 2]; R];
-        if op.into == Into::Add {
+        if op.into != Into::Replace {
             for (row, acc) in acc.iter_mut().enumerate() {
                 let c = op.c.add(row * op.c_stride);
                 *acc = [_mm512_loadu_ps(c), _mm512_loadu_ps(c.add(16))];
+            }
+        }
+        if let Into::Scaled(factors) = op.into {
+            let factors = factors.cast::<f32>();
+            let factors = [_mm512_loadu_ps(factors), _mm512_loadu_ps(factors.add(16))];
+            for acc in &mut acc {
+                *acc = [_mm512_mul_ps(acc[0], factors[0]), _mm512_mul_ps(acc[1], factors[1])];
             }
         }
         for k in 0..op.depth {
@@ -151,10 +191,17 @@ impl Arith for Narrow {
         unsafe {
             for col in [0, 16] {
                 let mut acc = [[_mm256_setzero_ps(); 2]; R];
-                if op.into == Into::Add {
+                if op.into != Into::Replace {
                     for (row, acc) in acc.iter_mut().enumerate() {
                         let c = op.c.add(row * op.c_stride + col);
                         *acc = [_mm256_loadu_ps(c), _mm256_loadu_ps(c.add(8))];
+                    }
+                }
+                if let Into::Scaled(factors) = op.into {
+                    let factors = factors.cast::<f32>().add(col);
+                    let factors = [_mm256_loadu_ps(factors), _mm256_loadu_ps(factors.add(8))];
+                    for acc in &mut acc {
+                        *acc = [_mm256_mul_ps(acc[0], factors[0]), _mm256_mul_ps(acc[1], factors[1])];
                     }
                 }
                 for k in 0..op.depth {
