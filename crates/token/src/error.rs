@@ -28,8 +28,8 @@ pub enum Error {
         /// The kind the file declares.
         found: String,
     },
-    /// Some byte has no token, so some text would be dropped without a trace.
-    #[error("the vocabulary has no token for byte 0x{byte:02x}, so text with it could not be encoded")]
+    /// A vocabulary of pieces falls back on bytes but lacks one.
+    #[error("the vocabulary falls back on bytes but has no token for byte 0x{byte:02x}")]
     MissingByte {
         /// The first byte without a token.
         byte: u8,

@@ -8,9 +8,11 @@
 //!
 //! The mask is never found by searching for a marker. Where an answer begins
 //! is where the template, asked for a prompt, stops; where it ends is at the
-//! end token the template writes after it (see [`turn`]). So what the prompt
+//! end token the template writes after it. So what the prompt
 //! supplies is not learned, the end is, and the line break after it is not.
 
+mod pen;
+mod trial;
 mod turn;
 
 use std::sync::Arc;
@@ -19,8 +21,9 @@ use crate::error::{Error, Result};
 use crate::message::{Example, Message, Role};
 use crate::sequence::Sequence;
 use crate::template::{Rendered, Template};
-use crate::tokenizer::{Before, Tokenizer};
+use crate::tokenizer::Tokenizer;
 use crate::verdict::Verdict;
+use pen::Pen;
 use turn::Turn;
 
 /// What to do with a sequence that is longer than the context.
@@ -131,6 +134,7 @@ impl Renderer {
         let mut sequence = self.tokenise(&rendered, &turns, messages).map_err(verdict)?;
         sequence.example.clone_from(&example.id);
         sequence.document.clone_from(&example.document);
+        sequence.n_lost = self.tokenizer.n_lost(&rendered.text);
         sequence.n_turns_skipped = messages.iter().filter(|m| m.is_trained()).count() - n_found;
         self.fit(sequence)
     }
@@ -177,20 +181,14 @@ impl Renderer {
     }
 
     fn tokenise(&self, rendered: &Rendered, turns: &[Turn], messages: &[Message]) -> Result<Sequence> {
-        let mut pen = Pen {
-            tokenizer: &self.tokenizer,
-            rendered,
-            at: 0,
-            before: Before::Nothing,
-            sequence: Sequence::default(),
-        };
+        let mut pen = Pen::new(&self.tokenizer, rendered);
         for turn in turns {
             pen.write_to(turn.prompt_end, false)?;
             pen.write_to(turn.trained.start, false)?;
             pen.write_to(turn.trained.end, messages[turn.message].is_trained())?;
         }
         pen.write_to(rendered.text.len(), false)?;
-        Ok(pen.sequence)
+        Ok(pen.finish())
     }
 
     fn fit(&self, mut sequence: Sequence) -> std::result::Result<Sequence, Verdict> {
@@ -207,63 +205,6 @@ impl Renderer {
         }
         sequence.truncate(limit);
         Ok(sequence)
-    }
-
-    /// Closes an answer at the end of a conversation and in the middle of one,
-    /// and remembers with which tokens. A template that refuses the trial
-    /// teaches nothing; the tokenizer's own ends remain.
-    fn learn_ends(&mut self) {
-        let ask = || Message::new(Role::User, "x");
-        let dialogue = [ask(), Message::new(Role::Assistant, "y"), ask()];
-        for messages in [&dialogue[..2], &dialogue[..]] {
-            let Ok(rendered) = self.text(messages, false) else { continue };
-            let turns = self.turns(messages, &rendered).unwrap_or_default();
-            for end in turns.into_iter().filter_map(|turn| turn.end) {
-                if !self.stop_ids.contains(&end.id) {
-                    self.stop_ids.push(end.id);
-                }
-            }
-        }
-    }
-
-    /// Two answers that differ in their first letter agree up to it.
-    fn learn_lead(&mut self) {
-        let ask = [Message::new(Role::User, "x")];
-        let answered = |answer: &str| {
-            let messages = [ask[0].clone(), Message::new(Role::Assistant, answer)];
-            let prompt = self.template.render(&ask, true)?;
-            let text = self.template.render(&messages, false)?;
-            Ok::<_, Error>(text.strip_prefix(&prompt).map(str::to_owned).unwrap_or_default())
-        };
-        if let (Ok(one), Ok(other)) = (answered("y"), answered("z")) {
-            let same = one.chars().zip(other.chars()).take_while(|(a, b)| a == b).map(|(a, _)| a);
-            self.lead = same.collect();
-        }
-    }
-}
-
-/// Writes a rendered text stretch by stretch.
-struct Pen<'r> {
-    tokenizer: &'r Tokenizer,
-    rendered: &'r Rendered,
-    at: usize,
-    before: Before,
-    sequence: Sequence,
-}
-
-impl Pen<'_> {
-    fn write_to(&mut self, end: usize, trained: bool) -> Result<()> {
-        if end <= self.at {
-            return Ok(());
-        }
-        let (start, mut ids) = (self.at, Vec::new());
-        let guards: Vec<usize> =
-            self.rendered.guards.iter().filter(|g| (start..end).contains(g)).map(|g| g - start).collect();
-        let text = &self.rendered.text[start..end];
-        self.before = self.tokenizer.encode_guarded(text, &guards, self.before, &mut ids)?;
-        self.sequence.extend(&ids, trained);
-        self.at = end;
-        Ok(())
     }
 }
 

@@ -18,6 +18,8 @@ pub struct Sequence {
     pub n_trained: usize,
     /// Targets lost because the answer was cut to fit the context.
     pub n_cut: usize,
+    /// Bytes of the rendered text that no token spells, dropped.
+    pub n_lost: usize,
     /// Assistant turns wanted but left out of the loss because the template
     /// writes them differently once the conversation goes on.
     pub n_turns_skipped: usize,

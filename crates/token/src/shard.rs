@@ -6,7 +6,7 @@
 //! offsets   (sequences + 1) × u64, into the records, the last is their end
 //! records   example, document: length u32 + UTF-8
 //!           tokens u32, ids; runs u32, lengths u32: untrained, trained, …
-//!           cut u32, turns skipped u32
+//!           cut u32, lost u32, turns skipped u32
 //! BLAKE3 of all the above, 32 bytes
 //! ```
 //!
@@ -153,6 +153,7 @@ fn write_record(out: &mut Vec<u8>, sequence: &Sequence, id_bytes: usize) {
         put(out, length);
     }
     put(out, sequence.n_cut);
+    put(out, sequence.n_lost);
     put(out, sequence.n_turns_skipped);
 }
 

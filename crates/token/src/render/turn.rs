@@ -85,8 +85,7 @@ fn written(
 /// follows it.
 fn close(rendered: &Rendered, region: &Range<usize>, tokenizer: &Tokenizer) -> (Option<End>, usize) {
     let text = &rendered.text[region.clone()];
-    let guards: Vec<usize> =
-        rendered.guards.iter().filter(|g| region.contains(g)).map(|g| g - region.start).collect();
+    let guards: Vec<usize> = rendered.guards_within(region);
     let pieces = tokenizer.specials().split(text, &guards);
     let controls = || {
         pieces.iter().filter_map(|piece| match piece {

@@ -77,9 +77,10 @@ fn record(bytes: &[u8], id_bytes: usize) -> Read<Sequence> {
     let mask = cursor.mask(ids.len())?;
     let n_trained = mask.iter().filter(|&&trained| trained).count();
     let n_cut = cursor.u32("a record")? as usize;
+    let n_lost = cursor.u32("a record")? as usize;
     let n_turns_skipped = cursor.u32("a record")? as usize;
     expect("the rest of a record", cursor.bytes.len() as u64, 0)?;
-    Ok(Sequence { example, document, ids, mask, n_trained, n_cut, n_turns_skipped })
+    Ok(Sequence { example, document, ids, mask, n_trained, n_cut, n_lost, n_turns_skipped })
 }
 
 /// Bytes not read yet.

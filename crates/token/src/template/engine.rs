@@ -50,7 +50,7 @@ pub(super) fn pin_date(environment: &mut Environment<'static>, at: Timestamp) {
 
 /// One message as templates read it.
 pub(super) fn turn(role: Role, content: String) -> Value {
-    Value::from_iter([("role", Value::from(role.name())), ("content", Value::from(content))])
+    minijinja::context! { role => role.name(), content => content }
 }
 
 /// Runs the template within its budget.

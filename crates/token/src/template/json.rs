@@ -84,8 +84,7 @@ impl Writer {
     }
 
     fn string(&mut self, text: &str) {
-        // For a plain string, serde_json writes what Python writes, except
-        // that Python spells DEL as it is; so does serde_json.
+        // For a plain string serde_json writes what Python writes.
         self.out.push_str(&serde_json::Value::from(text).to_string());
     }
 }

@@ -7,9 +7,9 @@
 //! templates, and a date that is *given*, so that the text trained on and the
 //! text served are the same on another day.
 //!
-//! What a template writes is [`Rendered`]: the text, the places inside
-//! messages where a control token would be a forgery, and the spans the
-//! template itself marked with `{% generation %}`.
+//! Beside the text, a rendering keeps the places inside messages where a
+//! control token would be a forgery, and the spans the template itself marked
+//! with `{% generation %}`.
 
 pub mod builtin;
 mod date;
@@ -17,12 +17,13 @@ mod engine;
 mod json;
 mod mark;
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use minijinja::{Environment, Value};
 use penname_ledger::Timestamp;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::message::Message;
 use crate::tokenizer::Tokenizer;
 use crate::tokenizer::special::Specials;
@@ -31,7 +32,8 @@ use crate::tokenizer::special::Specials;
 pub struct Template {
     source: String,
     environment: Environment<'static>,
-    variables: Vec<(String, Value)>,
+    date: Option<Timestamp>,
+    variables: BTreeMap<String, Value>,
 }
 
 /// What a template made of a conversation.
@@ -39,10 +41,19 @@ pub struct Template {
 pub(crate) struct Rendered {
     /// The text, free of every mark.
     pub(crate) text: String,
-    /// Byte positions no control token may span: a message spelled one there.
+    /// Byte positions behind the first letter of every control token that a
+    /// message spells: none may be recognised there.
     pub(crate) guards: Vec<usize>,
     /// Byte ranges inside `{% generation %}` … `{% endgeneration %}`.
     pub(crate) generated: Vec<Range<usize>>,
+}
+
+impl Rendered {
+    /// The guards behind the letters of a stretch, counted from its beginning.
+    pub(crate) fn guards_within(&self, stretch: &Range<usize>) -> Vec<usize> {
+        let within = |guard: &&usize| stretch.start < **guard && **guard <= stretch.end;
+        self.guards.iter().filter(within).map(|guard| guard - stretch.start).collect()
+    }
 }
 
 impl Template {
@@ -70,6 +81,7 @@ impl Template {
         Ok(Self {
             source: source.to_owned(),
             environment: engine::environment(source)?,
+            date: None,
             variables: variables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
         })
     }
@@ -84,8 +96,7 @@ impl Template {
 
     /// Sets a variable the template may read, as `chat_template_kwargs` does.
     pub fn with_variable(mut self, name: &str, value: impl Into<Value>) -> Self {
-        self.variables.retain(|(known, _)| known != name);
-        self.variables.push((name.to_owned(), value.into()));
+        self.variables.insert(name.to_owned(), value.into());
         self
     }
 
@@ -93,6 +104,7 @@ impl Template {
     /// not defined, as in engines that have no clock: a template then takes
     /// its own fixed date or refuses.
     pub fn with_date(mut self, date: Timestamp) -> Self {
+        self.date = Some(date);
         engine::pin_date(&mut self.environment, date);
         self
     }
@@ -123,13 +135,28 @@ impl Template {
         let marks = mark::Marks::absent_from(messages.iter().map(|m| m.content.as_str()), &self.source);
         let turns: Vec<Value> =
             messages.iter().map(|m| engine::turn(m.role, marks.guard(&m.content, specials))).collect();
-        let mut context: Vec<(String, Value)> = self.variables.clone();
-        context.push(("messages".to_owned(), Value::from(turns)));
-        context.push(("add_generation_prompt".to_owned(), Value::from(add_generation_prompt)));
-        context.push((mark::OPEN.to_owned(), Value::from(marks.open.to_string())));
-        context.push((mark::CLOSE.to_owned(), Value::from(marks.close.to_string())));
+        let mut context = self.variables.clone();
+        let mut set = |name: &str, value: Value| context.insert(name.to_owned(), value);
+        set("messages", Value::from(turns));
+        set("add_generation_prompt", Value::from(add_generation_prompt));
+        set(mark::OPEN, Value::from(marks.open.to_string()));
+        set(mark::CLOSE, Value::from(marks.close.to_string()));
         let budget = engine::Budget::of(messages);
-        Ok(marks.read(&engine::run(&self.environment, context.into_iter().collect(), budget)?))
+        let marked = engine::run(&self.environment, Value::from(context), budget);
+        Ok(marks.read(&marked.map_err(|error| self.explain_date(error))?))
+    }
+
+    /// Calling a function that is not defined reads as a riddle when the
+    /// function is the date nobody pinned.
+    fn explain_date(&self, error: Error) -> Error {
+        match error {
+            Error::Template { line, cause }
+                if self.date.is_none() && self.source.contains("strftime_now") =>
+            {
+                Error::Template { line, cause: format!("{cause} (`strftime_now` has no date pinned)") }
+            }
+            other => other,
+        }
     }
 }
 

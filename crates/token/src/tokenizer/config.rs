@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::{SpecialIds, Tokenizer, unreadable};
+use super::load::unreadable;
+use super::{SpecialIds, Tokenizer};
 use crate::error::{Error, Result};
 
 /// What `tokenizer_config.json` adds to a tokenizer.

@@ -57,8 +57,8 @@ impl Tokenizer {
     ///
     /// # Errors
     /// An unknown vocabulary type or pre-tokenizer, lists of unequal length,
-    /// repeated tokens, malformed merges, or a vocabulary that cannot encode
-    /// every byte.
+    /// repeated tokens, malformed merges, or pieces without a
+    /// token for every byte.
     pub fn from_gguf(vocab: &GgufVocab) -> Result<Self> {
         check_lengths(vocab)?;
         let index = index_tokens(&vocab.tokens)?;

@@ -2,26 +2,26 @@
 //!
 //! A [`Tokenizer`] wraps the model's own, read from a `tokenizer.json` or from
 //! the vocabulary inside a GGUF file. It adds three promises: text that merely
-//! looks like a control token never becomes one ([`Tokenizer::encode`]); no
-//! byte is dropped (a vocabulary that cannot spell every byte is refused); and
-//! a text that goes on where another ended gains no unwritten space.
+//! looks like a control token never becomes one ([`Tokenizer::encode`]); bytes
+//! the vocabulary cannot spell are counted ([`Tokenizer::n_lost`]); and a text
+//! that goes on where another ended gains no unwritten space.
 
 mod bytes;
 mod config;
 mod gguf;
 mod hash;
+mod load;
 mod pre;
 mod prefix;
 pub(crate) mod special;
 
 use penname_ledger::Hash;
-use serde_json::Value;
 
 pub use config::TokenizerConfig;
 pub use gguf::GgufVocab;
 
 use crate::error::{Error, Result};
-use bytes::{Reader, Spelling, TokenBytes};
+use bytes::TokenBytes;
 use special::{Piece, Specials};
 
 /// The ids that have a job beyond their text.
@@ -47,6 +47,8 @@ pub struct Tokenizer {
     go_on: Option<GoOn>,
     specials: Specials,
     bytes: TokenBytes,
+    /// Bytes no token spells.
+    lost: Vec<u8>,
     ids: SpecialIds,
     hash: Hash,
 }
@@ -74,29 +76,9 @@ impl Tokenizer {
     ///
     /// # Errors
     /// Malformed JSON, a kind of tokenizer whose ids do not lead back to
-    /// bytes, or a vocabulary that cannot encode every byte.
+    /// bytes, or pieces without a token for every byte.
     pub fn from_json(json: &[u8]) -> Result<Self> {
-        Self::from_value(serde_json::from_slice(json).map_err(unreadable)?)
-    }
-
-    pub(super) fn from_value(mut json: Value) -> Result<Self> {
-        let spelling = spelling(&json)?;
-        // Cutting and filling are the renderer's and the packer's decisions.
-        json["truncation"] = Value::Null;
-        json["padding"] = Value::Null;
-        let hash = hash::of(&json);
-        let go_on = match prefix::remove(&json) {
-            Some(without) => {
-                let tokenizer = load(without.json)?;
-                Some(GoOn { tokenizer, after_control: without.after_control })
-            }
-            None => None,
-        };
-        let begin = load(json)?;
-        check_bytes(&begin, spelling)?;
-        let bytes = token_bytes(&begin, spelling)?;
-        let specials = Specials::new(begin.get_added_tokens_decoder());
-        Ok(Self { begin, go_on, specials, bytes, ids: SpecialIds::default(), hash })
+        Self::from_value(serde_json::from_slice(json).map_err(load::unreadable)?)
     }
 
     /// Says which ids begin, end and fill texts.
@@ -190,6 +172,15 @@ impl Tokenizer {
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
+    /// Bytes of a text that no token spells. They are dropped when it is
+    /// encoded, as by every engine; here they are at least counted.
+    pub fn n_lost(&self, text: &str) -> usize {
+        match self.lost.is_empty() {
+            true => 0,
+            false => text.bytes().filter(|byte| self.lost.contains(byte)).count(),
+        }
+    }
+
     /// The bytes one id stands for; they need not be whole characters.
     pub fn token_bytes(&self, id: u32) -> Option<&[u8]> {
         self.bytes.get(id)
@@ -255,69 +246,4 @@ impl std::fmt::Debug for Tokenizer {
             .field("hash", &self.hash)
             .finish_non_exhaustive()
     }
-}
-
-fn unreadable(cause: impl std::fmt::Display) -> Error {
-    Error::Json { file: "tokenizer.json", cause: cause.to_string() }
-}
-
-fn load(json: Value) -> Result<tokenizers::Tokenizer> {
-    let mut tokenizer: tokenizers::Tokenizer = serde_json::from_value(json).map_err(unreadable)?;
-    tokenizer.set_encode_special_tokens(true);
-    Ok(tokenizer)
-}
-
-fn spelling(json: &Value) -> Result<Spelling> {
-    let model = json["model"]["type"].as_str().unwrap_or("BPE");
-    let is_byte_level = [&json["pre_tokenizer"], &json["decoder"]].into_iter().any(has_byte_level);
-    if is_byte_level && model == "BPE" {
-        return Ok(Spelling::ByteLevel);
-    }
-    if json["model"]["byte_fallback"] == true && matches!(model, "BPE" | "Unigram") {
-        return Ok(Spelling::Pieces);
-    }
-    Err(Error::TokenizerKind { found: model.to_owned() })
-}
-
-fn has_byte_level(part: &Value) -> bool {
-    let steps = ["pretokenizers", "decoders"].into_iter().filter_map(|list| part[list].as_array());
-    part["type"] == "ByteLevel" || steps.flatten().any(has_byte_level)
-}
-
-fn check_bytes(tokenizer: &tokenizers::Tokenizer, spelling: Spelling) -> Result<()> {
-    let is_missing = |byte: &u8| tokenizer.token_to_id(&bytes::spell(spelling, *byte)).is_none();
-    match (0..=u8::MAX).find(is_missing) {
-        Some(byte) => Err(Error::MissingByte { byte }),
-        None => Ok(()),
-    }
-}
-
-/// Ids may leave holes, as padded vocabularies do, but not so many that a
-/// small file would claim a large table.
-const MAX_HOLES: usize = 65_536;
-
-fn token_bytes(tokenizer: &tokenizers::Tokenizer, spelling: Spelling) -> Result<TokenBytes> {
-    let added = tokenizer.get_added_tokens_decoder();
-    let mut tokens: Vec<(u32, String)> =
-        tokenizer.get_vocab(true).into_iter().map(|(text, id)| (id, text)).collect();
-    tokens.sort_unstable();
-    let n_tokens = tokens.len();
-    let reader = Reader::new(spelling);
-    let mut table = TokenBytes::default();
-    for (id, text) in tokens {
-        if id as usize > n_tokens + MAX_HOLES {
-            return Err(Error::SparseVocabulary { n_tokens, largest: id });
-        }
-        while table.len() < id as usize {
-            table.push(b"");
-        }
-        if table.len() > id as usize {
-            return Err(Error::RepeatedId { id, text });
-        }
-        match added.get(&id) {
-            Some(token) => table.push(token.content.as_bytes()),
-            None => table.push(&reader.bytes(&text)),
-        }
-    }
-    Ok(table)
 }

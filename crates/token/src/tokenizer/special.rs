@@ -2,8 +2,9 @@
 //!
 //! The tokenizer library would find them anywhere, also in what a user wrote.
 //! Here a match may be forbidden by a *guard*: a position that came from
-//! inside a message. A token that spans a guard was typed by a person, and
-//! stays ordinary text.
+//! inside a message, just behind the first letter of something that is spelled
+//! like a control token. A token with a guard behind one of its letters was
+//! typed by a person, and stays ordinary text.
 
 use std::ops::Range;
 
@@ -49,8 +50,8 @@ impl Specials {
         self.text(id).is_some()
     }
 
-    /// Cuts `text` at its control tokens. `guards` are sorted byte positions
-    /// that no token may span.
+    /// Cuts `text` at its control tokens. No token is found
+    /// where one of `guards` stands behind a letter of it.
     pub(crate) fn split(&self, text: &str, guards: &[usize]) -> Vec<Piece> {
         let mut pieces = Vec::new();
         let (mut done, mut at) = (0, 0);
@@ -75,7 +76,7 @@ impl Specials {
     fn next(&self, text: &str, from: usize, done: usize, guards: &[usize]) -> Option<(u32, Range<usize>)> {
         (from..text.len()).find_map(|at| {
             let (token, id, range) = self.at_with(text, at)?;
-            let is_typed = guards.iter().any(|g| range.start < *g && *g < range.end);
+            let is_typed = guards.iter().any(|g| range.start < *g && *g <= range.end);
             if is_typed || (token.single_word && touches_word(text, &range)) {
                 return None;
             }
@@ -136,9 +137,10 @@ mod tests {
     }
 
     #[test]
-    fn a_guard_inside_forbids_the_match_and_one_at_the_edge_does_not() {
+    fn a_guard_behind_a_letter_forbids_the_match() {
         check("<a>", &[1], &[Piece::Text(0..3)]);
-        check("<a>", &[0, 3], &[Piece::Control(1, 0..3)]);
+        check("<a>", &[3], &[Piece::Text(0..3)]);
+        check("<a>x", &[0, 4], &[Piece::Control(1, 0..3), Piece::Text(3..4)]);
         check("<a><a>", &[1], &[Piece::Text(0..3), Piece::Control(1, 3..6)]);
     }
 

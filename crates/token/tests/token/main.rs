@@ -1,0 +1,11 @@
+//! What must hold for every text, template and conversation.
+
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+mod pack;
+mod render;
+mod shard;
+mod stream;
+mod template;
+mod tokenizer;
+mod toy;
