@@ -15,6 +15,7 @@ pub mod config;
 mod error;
 mod fields;
 mod json;
+pub mod merge;
 pub mod network;
 pub mod parameters;
 pub mod peft;

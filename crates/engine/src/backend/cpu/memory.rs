@@ -59,3 +59,12 @@ pub(super) fn free_bytes() -> Option<usize> {
     let line = text.lines().find(|line| line.starts_with("MemAvailable:"))?;
     line.split_whitespace().nth(1)?.parse::<usize>().ok()?.checked_mul(1024)
 }
+
+/// Bytes of memory this process occupies now, if the system says.
+pub fn resident_bytes() -> Option<usize> {
+    let text = std::fs::read_to_string("/proc/self/statm").ok()?;
+    let pages = text.split_whitespace().nth(1)?.parse::<usize>().ok()?;
+    // SAFETY: asks for a constant of the system.
+    let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+    pages.checked_mul(usize::try_from(page).ok()?)
+}

@@ -25,3 +25,4 @@ mod simd;
 pub mod view;
 
 pub use device::Cpu;
+pub use memory::resident_bytes;

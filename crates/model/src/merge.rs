@@ -1,0 +1,114 @@
+//! From a base and what was trained on it to one model in a folder.
+
+use crate::config::Config;
+use crate::error::{Error, Result};
+use crate::peft::{AdapterConfig, Pair};
+use crate::quant::Storage;
+use crate::weights::{Checkpoint, Outgoing, SHARD_BYTES, Values, write_shards};
+use penname_ledger::write::{self, Staged};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// Adds `sign · s · B·A` to rows of a weight (N, K), in f32.
+fn add_pair(pair: &Pair, scale: f32, rows: std::ops::Range<usize>, weight: &mut [f32]) {
+    for (n, row) in rows.zip(weight.chunks_mut(pair.n_in)) {
+        for (r, a) in pair.a.chunks(pair.n_in).enumerate() {
+            let b = pair.b[n * pair.rank + r] * scale;
+            row.iter_mut().zip(a).for_each(|(w, a)| *w += b * a);
+        }
+    }
+}
+
+/// Adds an adapter to a weight (N, K).
+pub fn merge(weight: &mut [f32], pair: &Pair, scale: f32) {
+    add_pair(pair, scale, 0..pair.n_out, weight);
+}
+
+/// Takes an adapter out of a weight it was merged into.
+pub fn split(weight: &mut [f32], pair: &Pair, scale: f32) {
+    add_pair(pair, -scale, 0..pair.n_out, weight);
+}
+
+/// Writes base and adapter as one model: weights added in f32 and rounded once, with `config.json`.
+///
+/// # Errors
+/// When a pair belongs to no weight of the base, or the file system refuses.
+pub fn save_merged(
+    base: &Checkpoint,
+    config: &Config,
+    (adapter, pairs): (&AdapterConfig, &BTreeMap<String, Pair>),
+    dtype: Storage,
+    folder: &Path,
+) -> Result<()> {
+    for module in pairs.keys() {
+        base.tensor(&format!("{module}.weight"))?;
+    }
+    save(base, config, dtype, folder, |name, rows, out| {
+        let module = name.strip_suffix(".weight").unwrap_or(name);
+        if let Some(pair) = pairs.get(module) {
+            add_pair(pair, adapter.scale_for(module) as f32, rows, out);
+        }
+    })
+}
+
+/// Writes a model whose tensors in `trained` take the place of the base's, as f32 with `config.json`.
+///
+/// # Errors
+/// When a trained tensor is not one of the base's, or the file system refuses.
+pub fn save_trained(base: &Checkpoint, config: &Config, trained: &BTreeMap<String, Vec<f32>>, folder: &Path) -> Result<()> {
+    for (name, values) in trained {
+        let info = base.info(name)?;
+        if info.n_values() != values.len() {
+            return Err(Error::TensorShape { tensor: name.clone(), found: vec![values.len()], expected: info.shape.clone() });
+        }
+    }
+    save(base, config, Storage::F32, folder, |name, rows, out| {
+        if let Some(values) = trained.get(name) {
+            let cols = out.len() / rows.len().max(1);
+            out.copy_from_slice(&values[rows.start * cols..rows.end * cols]);
+        }
+    })
+}
+
+fn save(
+    base: &Checkpoint,
+    config: &Config,
+    dtype: Storage,
+    folder: &Path,
+    change: impl Fn(&str, std::ops::Range<usize>, &mut [f32]),
+) -> Result<()> {
+    let staged = Staged::create(folder)?;
+    let mut tensors = Vec::new();
+    for name in base.names() {
+        let tensor = base.tensor(name)?;
+        let mut info = tensor.info().clone();
+        info.dtype = dtype;
+        let change = &change;
+        let rows = move |rows: std::ops::Range<usize>, out: &mut [f32]| {
+            tensor.read_rows_f32(rows.clone(), out);
+            change(name, rows, out);
+        };
+        tensors.push(Outgoing { name: name.to_owned(), info, values: Values::Rows(Box::new(rows)) });
+    }
+    let metadata = BTreeMap::from([("format".to_owned(), "pt".to_owned())]);
+    write_shards(staged.dir(), tensors, &metadata, SHARD_BYTES)?;
+    write::json(&staged.dir().join("config.json"), &config.to_hf_json(dtype))?;
+    Ok(staged.commit()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn merge_then_split_returns() {
+        let pair = Pair { rank: 2, n_in: 3, n_out: 2, a: vec![1.0, 2.0, 3.0, -1.0, 0.5, 0.0], b: vec![1.0, 4.0, -2.0, 0.25] };
+        let weight = vec![0.5, -0.25, 8.0, 1.0, 2.0, 3.0];
+        let mut merged = weight.clone();
+        merge(&mut merged, &pair, 2.0);
+        // Row 0: 2 · (1·(1, 2, 3) + 4·(−1, ½, 0)) added to it.
+        assert_eq!(merged[..3], [0.5 - 6.0, -0.25 + 8.0, 8.0 + 6.0]);
+        split(&mut merged, &pair, 2.0);
+        assert_eq!(merged, weight);
+    }
+}

@@ -1,0 +1,146 @@
+//! What a killed run goes on from: weights, moments, and where it stood.
+//!
+//! A checkpoint is a folder put into place whole. Data order, learning rate
+//! and dropout follow from seed and step number, so nothing of them is saved;
+//! a resumed run equals an uninterrupted one to the last bit.
+
+use crate::error::{Error, Result};
+use crate::step::Trainer;
+use crate::watch::Watch;
+use penname_engine::{Device, Extent, TensorId};
+use penname_ledger::write::{self, Staged};
+use penname_ledger::{Hash, Run};
+use penname_model::weights::{Outgoing, write_safetensors};
+use penname_model::{Checkpoint, Storage};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+const TENSORS: &str = "tensors.safetensors";
+const STATE: &str = "state.json";
+/// Checkpoints that are kept; the one before the newest survives a disk that lied about syncing.
+const KEPT: usize = 2;
+
+/// Where a run stood.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct State {
+    /// Optimizer steps done.
+    pub step: u64,
+    /// Hash of data, settings, base and seed.
+    pub fingerprint: Hash,
+    /// Held-out loss of the base model, in nats per token.
+    pub base_nats: f64,
+    /// Best evaluation so far.
+    pub watch: Watch,
+    /// Trained tokens seen.
+    pub n_trained: u64,
+    /// Rows computed.
+    pub n_tokens: u64,
+    /// Time spent, in seconds.
+    pub seconds: f64,
+}
+
+/// Tensors by name.
+pub type Tensors = BTreeMap<String, Vec<f32>>;
+
+/// Reads every trained weight from the device.
+pub fn weights(trainer: &Trainer, device: &mut dyn Device) -> Tensors {
+    let name = |id: TensorId| trainer.session.program().tensor(id).name.clone();
+    let read = |w: &penname_engine::op::Moments| (name(w.weight), trainer.session.read(device, w.weight, Extent::default()));
+    trainer.update.weights.iter().map(read).collect()
+}
+
+/// Writes trained weights to the device.
+///
+/// # Errors
+/// When one is missing or of another size.
+pub fn set_weights(trainer: &Trainer, device: &mut dyn Device, path: &Path, tensors: &Tensors) -> Result<()> {
+    trainer.update.weights.iter().try_for_each(|w| set(trainer, device, path, tensors, (w.weight, "")))
+}
+
+/// Saves a run's state as its checkpoint of this step, and removes old ones.
+///
+/// # Errors
+/// When the file system refuses; earlier checkpoints are untouched then.
+pub fn save(run: &Run, trainer: &Trainer, device: &mut dyn Device, state: &State) -> Result<()> {
+    let staged = Staged::create(&run.checkpoint(state.step))?;
+    let mut tensors = weights(trainer, device);
+    for w in &trainer.update.weights {
+        let name = &trainer.session.program().tensor(w.weight).name;
+        tensors.insert(format!("mean/{name}"), trainer.session.read(device, w.mean, Extent::default()));
+        tensors.insert(format!("square/{name}"), trainer.session.read(device, w.square, Extent::default()));
+    }
+    write_tensors(&staged.dir().join(TENSORS), &tensors)?;
+    write::json(&staged.dir().join(STATE), state)?;
+    staged.commit()?;
+    for (_, old) in run.checkpoints()?.into_iter().skip(KEPT) {
+        write::remove_folder(&old)?;
+    }
+    Ok(())
+}
+
+/// The newest checkpoint of a run.
+///
+/// # Errors
+/// When its files cannot be read.
+pub fn newest(run: &Run) -> Result<Option<(State, PathBuf)>> {
+    let Some((_, path)) = run.checkpoints()?.into_iter().next() else { return Ok(None) };
+    let file = path.join(STATE);
+    let text = std::fs::read(&file).map_err(|source| Error::Read { path: file.clone(), source })?;
+    let state = serde_json::from_slice(&text).map_err(|source| Error::State { path: file, source })?;
+    Ok(Some((state, path)))
+}
+
+/// Puts weights and moments of a checkpoint on the device.
+///
+/// # Errors
+/// When a tensor is missing or of another size.
+pub fn load(path: &Path, trainer: &Trainer, device: &mut dyn Device) -> Result<()> {
+    let tensors = read_tensors(&path.join(TENSORS))?;
+    for w in &trainer.update.weights {
+        for (id, prefix) in [(w.weight, ""), (w.mean, "mean/"), (w.square, "square/")] {
+            set(trainer, device, path, &tensors, (id, prefix))?;
+        }
+    }
+    Ok(())
+}
+
+fn set(trainer: &Trainer, device: &mut dyn Device, path: &Path, tensors: &Tensors, (id, prefix): (TensorId, &str)) -> Result<()> {
+    let program = trainer.session.program();
+    // Moments are called after their weight, in the program with a blank and in the file with a slash.
+    let tensor = program.tensor(id).name.replacen(&prefix.replace('/', " "), prefix, 1);
+    let expected = program.rows(id) * program.cols(id);
+    let found = tensors.get(&tensor).map_or(0, Vec::len);
+    match tensors.get(&tensor) {
+        Some(values) if found == expected => {
+            trainer.session.write(device, id, Extent::default(), values);
+            Ok(())
+        }
+        _ => Err(Error::Checkpoint { path: path.to_owned(), tensor, found, expected }),
+    }
+}
+
+/// Writes tensors as one safetensors file of flat arrays.
+///
+/// # Errors
+/// When the file system refuses.
+pub fn write_tensors(path: &Path, tensors: &Tensors) -> Result<()> {
+    let outgoing = tensors.iter().map(|(name, values)| Outgoing::from_values(name, [values.len()], Storage::F32, values));
+    Ok(write_safetensors(path, outgoing.collect(), &BTreeMap::new())?)
+}
+
+/// Reads what [`write_tensors`] wrote.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn read_tensors(path: &Path) -> Result<Tensors> {
+    let file = Checkpoint::open(path)?;
+    let names: Vec<String> = file.names().map(str::to_owned).collect();
+    let mut tensors = Tensors::new();
+    for name in names {
+        let mut values = Vec::new();
+        file.read_f32(&name, &mut values)?;
+        tensors.insert(name, values);
+    }
+    Ok(tensors)
+}

@@ -1,0 +1,415 @@
+//! The loop: from sequences and a base to trained weights in a run's folder.
+//!
+//! [`finetune`] starts step, schedule and optimizer anew and refuses a run
+//! that was trained before; [`resume`] goes on where a run stopped and refuses
+//! one that never began. The two cannot be confused.
+
+use crate::batch::Batches;
+use crate::checkpoint::{self, State, Tensors};
+use crate::error::{Error, Result};
+use crate::evaluate::{Scorer, SequenceLoss, mean_nats};
+use crate::gate::{self, Gate};
+use crate::schedule::learning_rate;
+use crate::settings::{Rounding, Settings};
+use crate::step::{StepReport, Trainer};
+use crate::watch::{Sight, Watch};
+use penname_engine::{Device, Extent, Keep, Plan, Precision, derive, plan};
+use penname_ledger::clock::Stopwatch;
+use penname_ledger::event::{Event, Unit, Witness};
+use penname_ledger::run::Status;
+use penname_ledger::seed::Seed;
+use penname_ledger::{Hash, Journal, Run, write};
+use penname_model::network::PairSlot;
+use penname_model::peft::{Pair, save_adapter};
+use penname_model::{Checkpoint, Config, Method, Network, Parameters, Purpose, Setup, build};
+use penname_token::Sequence;
+use penname_token::pack::Pack;
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Training sequences that stand for all of them when the loss is compared before and after.
+const SAMPLE: usize = 24;
+const BEST: &str = "best.safetensors";
+
+/// Everything a run is made from.
+#[derive(Debug, Clone, Copy)]
+pub struct Task<'a> {
+    /// The base model's tensors.
+    pub checkpoint: &'a Checkpoint,
+    /// What it looks like.
+    pub config: &'a Config,
+    /// What adapters call it.
+    pub base: &'a str,
+    /// Sequences to learn.
+    pub train: &'a [Sequence],
+    /// Sequences to measure on.
+    pub held_out: &'a [Sequence],
+    /// Tokens that end an answer.
+    pub end_ids: &'a [u32],
+    /// How to train.
+    pub settings: &'a Settings,
+    /// Root of all randomness.
+    pub seed: Seed,
+    /// Where it all goes.
+    pub run: &'a Run,
+}
+
+/// Why training stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// All steps done.
+    Finished,
+    /// The held-out loss had not fallen for as many evaluations as patience allows.
+    Patience,
+    /// Asked to stop; the state is saved.
+    Interrupted,
+}
+
+/// What a run came to.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// Why it stopped.
+    pub ending: Ending,
+    /// Where it stood.
+    pub state: State,
+    /// Held-out loss of every sequence under the base model.
+    pub base_losses: Vec<SequenceLoss>,
+    /// The gates it passed.
+    pub gates: Vec<Gate>,
+}
+
+/// Trains from the base.
+///
+/// # Errors
+/// When the run was trained before, a gate closes, or anything fails.
+pub fn finetune(task: &Task<'_>, device: &mut dyn Device, witness: &dyn Witness, stop: &AtomicBool) -> Result<Outcome> {
+    if let Some((state, _)) = checkpoint::newest(task.run)? {
+        return Err(Error::AlreadyBegun { run: task.run.name().to_owned(), step: state.step });
+    }
+    Fit::begin(task, device, witness, stop, packs_of)?.go(device)
+}
+
+/// Goes on from the newest checkpoint.
+///
+/// # Errors
+/// When there is none, its inputs were others, a gate closes, or anything fails.
+pub fn resume(task: &Task<'_>, device: &mut dyn Device, witness: &dyn Witness, stop: &AtomicBool) -> Result<Outcome> {
+    let Some((state, path)) = checkpoint::newest(task.run)? else {
+        return Err(Error::NothingToResume { run: task.run.name().to_owned() });
+    };
+    let expected = fingerprint(task);
+    if state.fingerprint != expected {
+        let (found, expected) = (state.fingerprint.key12(), expected.key12());
+        return Err(Error::OtherInputs { run: task.run.name().to_owned(), found: found.to_string(), expected: expected.to_string() });
+    }
+    let mut fit = Fit::begin(task, device, witness, stop, packs_of)?;
+    checkpoint::load(&path, &fit.trainer, device)?;
+    fit.journal.truncate_after(|row: &serde_json::Value| row["step"].as_u64().is_some_and(|step| step <= state.step))?;
+    witness.see(&Event::note(format!("resuming after step {}", state.step)));
+    fit.state = state;
+    fit.go(device)
+}
+
+/// How the micro-batches of a step are made; a test puts a fault here.
+type MakePacks = fn(&mut Batches<'_>, u64) -> Result<Vec<Pack>>;
+
+fn packs_of(batches: &mut Batches<'_>, step: u64) -> Result<Vec<Pack>> {
+    batches.at(step)
+}
+
+/// Hash of everything the result follows from.
+fn fingerprint(task: &Task<'_>) -> Hash {
+    let ids = |list: &[Sequence]| -> Vec<u8> {
+        let bytes = |s: &Sequence| {
+            let tokens = s.ids.iter().zip(&s.mask).flat_map(|(id, trained)| (id * 2 + u32::from(*trained)).to_le_bytes());
+            tokens.chain([0xff; 4]).collect::<Vec<u8>>()
+        };
+        list.iter().flat_map(bytes).collect()
+    };
+    let settings = serde_json::to_vec(task.settings).unwrap_or_default();
+    let parts = [ids(task.train), ids(task.held_out), settings, task.seed.0.to_le_bytes().to_vec(), task.base.into()];
+    let hashes: Vec<u8> = parts.iter().flat_map(|part| Hash::of(part).as_bytes().to_vec()).collect();
+    Hash::of(&hashes)
+}
+
+struct Fit<'a> {
+    task: &'a Task<'a>,
+    witness: &'a dyn Witness,
+    stop: &'a AtomicBool,
+    batches: Batches<'a>,
+    make_packs: MakePacks,
+    trainer: Trainer,
+    scorer: Scorer,
+    journal: Journal,
+    state: State,
+    start: Tensors,
+    base_losses: Vec<SequenceLoss>,
+    sample: Vec<Sequence>,
+    sample_before: Vec<SequenceLoss>,
+    gates: Vec<Gate>,
+    clock: Stopwatch,
+}
+
+impl<'a> Fit<'a> {
+    fn begin(
+        task: &'a Task<'a>,
+        device: &mut dyn Device,
+        witness: &'a dyn Witness,
+        stop: &'a AtomicBool,
+        make_packs: MakePacks,
+    ) -> Result<Self> {
+        let settings = task.settings;
+        settings.check()?;
+        let mut gates = data_gates(task, witness)?;
+        let network = build(task.config, &setup(task, settings.method(task.base)))?;
+        let mut parameters = Parameters::load(task.checkpoint, &network, device)?;
+        parameters.add_pairs(&network, device, |slot| fresh_pair(&network, slot, task.seed))?;
+        let keep = choose_keep(task, &network, device, witness)?;
+
+        // The base as it is, one sequence after the other: what training must start from.
+        let frozen = build(task.config, &setup(task, Method::Frozen))?;
+        let mut base = Scorer::new(frozen, &parameters, device)?;
+        let base_losses = base.losses(device, task.held_out)?;
+        let base_nats = mean_nats(&base_losses).unwrap_or(f64::NAN);
+        gates.push(gate::base_beats_frequencies(base_nats, &[task.train, task.held_out]).pass(witness)?);
+        let mut batches = Batches::new(task.train, settings.batch_examples, settings.batch_tokens, task.seed);
+        let first = make_packs(&mut batches, 0)?;
+        let sources: Vec<Sequence> =
+            first.iter().flat_map(|p| &p.sources).map(|&source| task.train[source].clone()).collect();
+        gates.push(gate::labels_are_next_tokens(&first, task.train).pass(witness)?);
+        let alone: Vec<SequenceLoss> = one_by_one(&mut base, device, &sources)?;
+        let sample: Vec<Sequence> = task.train.iter().take(SAMPLE).cloned().collect();
+        let sample_before = base.losses(device, &sample)?;
+        base.release(device);
+
+        let scorer = Scorer::new(network.clone(), &parameters, device)?;
+        let trainer = Trainer::new(network, &parameters, settings, keep, device)?;
+        let start = checkpoint::weights(&trainer, device);
+        let mut fit = Self {
+            batches,
+            make_packs,
+            state: State {
+                step: 0,
+                fingerprint: fingerprint(task),
+                base_nats,
+                watch: Watch::default(),
+                n_trained: 0,
+                n_tokens: 0,
+                seconds: 0.0,
+            },
+            journal: Journal::open(&task.run.metrics())?,
+            clock: Stopwatch::start(),
+            task, witness, stop, trainer, scorer, start, base_losses, sample, sample_before, gates,
+        };
+        let packed = fit.packed_loss(device, &first)?;
+        let alone = mean_nats(&alone).unwrap_or(f64::NAN);
+        fit.gates.push(gate::start_is_the_base(packed, alone).pass(witness)?);
+        Ok(fit)
+    }
+
+    /// Mean loss of micro-batches as the training data are packed, under the weights as they are.
+    fn packed_loss(&mut self, device: &mut dyn Device, packs: &[Pack]) -> Result<f64> {
+        let mut sum = 0.0;
+        for pack in packs {
+            sum += self.scorer.rows(device, pack)?.iter().map(|loss| f64::from(*loss)).sum::<f64>();
+        }
+        Ok(sum / packs.iter().map(|pack| pack.n_trained).sum::<usize>().max(1) as f64)
+    }
+
+    fn go(mut self, device: &mut dyn Device) -> Result<Outcome> {
+        self.task.run.set_status(Status::Started)?;
+        let ending = match self.train(device) {
+            Ok(ending) => ending,
+            Err(error) => {
+                self.task.run.set_status(Status::Failed { reason: error.to_string() })?;
+                return Err(error);
+            }
+        };
+        if ending == Ending::Interrupted {
+            self.task.run.set_status(Status::Interrupted)?;
+        } else {
+            self.finish(device)?;
+        }
+        Ok(Outcome { ending, state: self.state, base_losses: self.base_losses, gates: self.gates })
+    }
+
+    fn train(&mut self, device: &mut dyn Device) -> Result<Ending> {
+        let settings = self.task.settings;
+        let before = self.state.seconds;
+        while self.state.step < settings.steps {
+            let step = self.state.step;
+            let packs = (self.make_packs)(&mut self.batches, step)?;
+            let rate = learning_rate(settings, step);
+            let watch = Stopwatch::start();
+            let report = self.trainer.step(device, &packs, step, rate, self.task.seed)?;
+            self.state.step += 1;
+            self.state.n_trained += report.n_trained as u64;
+            self.state.n_tokens += report.n_tokens as u64;
+            self.state.seconds = before + self.clock.seconds();
+            self.report(&report, rate, watch.seconds())?;
+            let last = self.state.step == settings.steps;
+            if last || self.state.step.is_multiple_of(settings.evaluate_every) {
+                self.evaluate(device)?;
+            }
+            let stopped = self.stop.load(Ordering::Relaxed);
+            if stopped || self.state.step.is_multiple_of(settings.checkpoint_every) {
+                self.journal.sync()?;
+                checkpoint::save(self.task.run, &self.trainer, device, &self.state)?;
+            }
+            if self.state.watch.is_over(settings.patience) && !last {
+                return Ok(Ending::Patience);
+            }
+            if stopped && !last {
+                return Ok(Ending::Interrupted);
+            }
+        }
+        Ok(Ending::Finished)
+    }
+
+    fn report(&mut self, report: &StepReport, rate: f64, seconds: f64) -> Result<()> {
+        let (done, total) = (self.state.step, self.task.settings.steps);
+        let tokens_per_s = report.n_tokens as f64 / seconds;
+        let row = json!({
+            "step": done, "loss": report.loss_nats, "grad_norm": report.grad_norm, "learning_rate": rate,
+            "tokens": report.n_tokens, "trained_tokens": report.n_trained, "tokens_per_s": tokens_per_s,
+        });
+        self.journal.append(&row)?;
+        self.witness.see(&Event::Metric { row });
+        let memory = penname_engine::backend::cpu::resident_bytes()
+            .map_or(String::new(), |bytes| format!(" · {:.1} GiB", bytes as f64 / f64::from(1 << 30)));
+        let left = (total - done) as f64 * self.state.seconds / done.max(1) as f64;
+        let note = format!("loss {:.3} · {tokens_per_s:.0} tokens/s{memory} · {} left", report.loss_nats, duration(left));
+        self.witness.see(&Event::Progress { what: "training".into(), done, total: Some(total), unit: Unit::Steps, note });
+        Ok(())
+    }
+
+    /// Measures the held-out loss, and keeps the weights if it is the best so far.
+    fn evaluate(&mut self, device: &mut dyn Device) -> Result<()> {
+        let losses = self.scorer.losses(device, self.task.held_out)?;
+        let nats = mean_nats(&losses).unwrap_or(f64::NAN);
+        let step = self.state.step;
+        let sight = self.state.watch.see(step, nats);
+        let row = json!({ "step": step, "held_out_loss": nats, "base_loss": self.state.base_nats, "best": sight == Sight::Better });
+        self.journal.append(&row)?;
+        self.witness.see(&Event::Metric { row });
+        if sight == Sight::Better {
+            checkpoint::write_tensors(&self.task.run.dir().join(BEST), &checkpoint::weights(&self.trainer, device))?;
+        }
+        Ok(())
+    }
+
+    /// Takes the best weights, passes the last gates, and writes the result.
+    fn finish(&mut self, device: &mut dyn Device) -> Result<()> {
+        let best = self.task.run.dir().join(BEST);
+        let tensors = checkpoint::read_tensors(&best)?;
+        checkpoint::set_weights(&self.trainer, device, &best, &tensors)?;
+        self.gates.push(gate::weights_moved(&self.start, &tensors).pass(self.witness)?);
+        let after = self.scorer.losses(device, &self.sample)?;
+        self.gates.push(gate::trained_loss_fell(&self.sample_before, &after).pass(self.witness)?);
+        self.journal.sync()?;
+        self.save_result(&tensors)?;
+        checkpoint::save(self.task.run, &self.trainer, device, &self.state)?;
+        write::remove_file(&best)?;
+        Ok(self.task.run.set_status(Status::Done)?)
+    }
+
+    fn save_result(&self, tensors: &Tensors) -> Result<()> {
+        let folder = self.task.run.adapter();
+        match self.task.settings.method(self.task.base) {
+            Method::LowRank(config) => {
+                let pairs: BTreeMap<String, Pair> =
+                    self.trainer.network.pairs.iter().map(|slot| pair(&self.trainer.network, slot, tensors)).collect();
+                Ok(save_adapter(&folder, &config, &pairs)?)
+            }
+            Method::Full(_) | Method::Frozen => {
+                Ok(penname_model::merge::save_trained(self.task.checkpoint, self.task.config, tensors, &folder)?)
+            }
+        }
+    }
+}
+
+fn setup(task: &Task<'_>, method: Method) -> Setup {
+    let precision = match task.settings.precision {
+        Rounding::Bf16 => Precision::Bf16,
+        Rounding::F32 => Precision::F32,
+    };
+    Setup { method, precision, capacity: Extent::tokens(task.settings.batch_tokens), purpose: Purpose::Loss }
+}
+
+/// The claims about data that need no model.
+fn data_gates(task: &Task<'_>, witness: &dyn Witness) -> Result<Vec<Gate>> {
+    let list = [
+        gate::enough(task.train, task.held_out, task.settings.steps),
+        gate::trained_tokens(task.train),
+        gate::trained_tokens(task.held_out),
+        gate::end_is_learned(task.train, task.end_ids),
+        gate::held_out_is_unseen(task.train, task.held_out),
+    ];
+    list.into_iter().map(|gate| gate.pass(witness)).collect()
+}
+
+/// A starts as Kaiming's uniform numbers, B at zero: the pair changes nothing yet.
+fn fresh_pair(network: &Network, slot: &PairSlot, seed: Seed) -> Pair {
+    let (rank, n_in, n_out) = (network.program.rows(slot.a), network.program.cols(slot.a), network.program.rows(slot.b));
+    let mut stream = seed.stream(&format!("train/adapter/{}", slot.module));
+    let bound = 1.0 / (n_in as f32).sqrt();
+    let a = (0..rank * n_in).map(|_| (2.0 * stream.unit_f32() - 1.0) * bound).collect();
+    Pair { rank, n_in, n_out, a, b: vec![0.0; n_out * rank] }
+}
+
+fn pair(network: &Network, slot: &PairSlot, tensors: &Tensors) -> (String, Pair) {
+    let values = |id| tensors.get(&network.program.tensor(id).name).cloned().unwrap_or_default();
+    let (rank, n_in, n_out) = (network.program.rows(slot.a), network.program.cols(slot.a), network.program.rows(slot.b));
+    (slot.module.clone(), Pair { rank, n_in, n_out, a: values(slot.a), b: values(slot.b) })
+}
+
+/// Keeps as much of the forward pass as memory allows, and says so.
+fn choose_keep(task: &Task<'_>, network: &Network, device: &dyn Device, witness: &dyn Witness) -> Result<Keep> {
+    let needs = |keep: Keep, network: &Network| {
+        let mut program = network.program.clone();
+        derive(&mut program, &[], &[]);
+        plan::recompute(&mut program, keep);
+        let memory = Plan::new(&program).memory;
+        // Two moments for each gradient; weights are loaded already.
+        memory.arena + 3 * memory.gradients + memory.io
+    };
+    let Some(free) = device.probe().free_bytes else { return Ok(Keep::All) };
+    for keep in Keep::ALL {
+        let bytes = needs(keep, network);
+        // A tenth stays free for the system and for what others do meanwhile.
+        if bytes < free / 10 * 9 {
+            let reason = format!("{} MiB beside the weights, {} MiB are free", bytes >> 20, free >> 20);
+            let value = match keep {
+                Keep::All => "everything the backward pass needs is kept",
+                Keep::Products => "norms and gates are computed again",
+                Keep::BlockInputs => "only the inputs of blocks are kept",
+            };
+            witness.see(&Event::choice("activations", value, reason));
+            return Ok(keep);
+        }
+    }
+    let needed = needs(Keep::BlockInputs, network);
+    let mut half = setup(task, task.settings.method(task.base));
+    half.capacity.tokens = (half.capacity.tokens / 2).max(2);
+    let with_half_the_rows = needs(Keep::BlockInputs, &build(task.config, &half)?);
+    Err(Error::Memory { needed, free, with_half_the_rows })
+}
+
+/// The loss of every sequence in a run of its own.
+fn one_by_one(scorer: &mut Scorer, device: &mut dyn Device, sequences: &[Sequence]) -> Result<Vec<SequenceLoss>> {
+    let mut losses = Vec::with_capacity(sequences.len());
+    for sequence in sequences {
+        losses.extend(scorer.losses(device, std::slice::from_ref(sequence))?);
+    }
+    Ok(losses)
+}
+
+fn duration(seconds: f64) -> String {
+    let seconds = seconds.max(0.0).round() as u64;
+    match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
+        (0, 0, s) => format!("{s} s"),
+        (0, m, s) => format!("{m} min {s} s"),
+        (h, m, _) => format!("{h} h {m} min"),
+    }
+}

@@ -1,0 +1,157 @@
+//! What a run is asked to do, with every value resolved.
+
+use crate::error::{Error, Result};
+use penname_model::adapter::ALL_LINEARS;
+use penname_model::peft::AdapterConfig;
+use penname_model::{Method, adapter::Trainable};
+use serde::{Deserialize, Serialize};
+
+/// Which weights are changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Way {
+    /// Low-rank pairs beside frozen weights.
+    Lora,
+    /// The weights themselves.
+    Full,
+}
+
+/// The shape of the learning rate after warm-up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Shape {
+    /// Half a cosine down to a tenth.
+    Cosine,
+    /// A straight line down to zero.
+    Linear,
+    /// No change.
+    Constant,
+}
+
+/// What large products round their inputs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Rounding {
+    /// bf16 inputs, f32 sums.
+    Bf16,
+    /// f32 throughout.
+    F32,
+}
+
+/// How a run trains.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// Which weights are changed.
+    pub method: Way,
+    /// Rank of the low-rank pairs.
+    pub rank: usize,
+    /// Numerator of their scale.
+    pub alpha: f64,
+    /// Share of their inputs dropped.
+    pub dropout: f64,
+    /// Scale α/√R instead of α/R.
+    pub rslora: bool,
+    /// Linears that get a pair, by path or its last part; with full training, patterns of parameters.
+    pub targets: Vec<String>,
+    /// Highest learning rate.
+    pub learning_rate: f64,
+    /// Share of the steps over which the rate rises from zero.
+    pub warmup: f64,
+    /// How it falls afterwards.
+    pub schedule: Shape,
+    /// Optimizer steps.
+    pub steps: u64,
+    /// Sequences in one optimizer step.
+    pub batch_examples: usize,
+    /// Rows of a micro-batch: no sequence may be longer.
+    pub batch_tokens: usize,
+    /// Decoupled weight decay.
+    pub weight_decay: f64,
+    /// Norm to which the gradient is clipped; zero never clips.
+    pub clip: f64,
+    /// Decay of the mean gradient.
+    pub beta1: f64,
+    /// Decay of the mean squared gradient.
+    pub beta2: f64,
+    /// Steps between evaluations.
+    pub evaluate_every: u64,
+    /// Evaluations without improvement after which training stops; zero never stops.
+    pub patience: u64,
+    /// Steps between checkpoints.
+    pub checkpoint_every: u64,
+    /// Rounding of products.
+    pub precision: Rounding,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            method: Way::Lora,
+            rank: 16,
+            alpha: 32.0,
+            dropout: 0.0,
+            rslora: false,
+            targets: Vec::new(),
+            learning_rate: 2e-4,
+            warmup: 0.05,
+            schedule: Shape::Cosine,
+            steps: 100,
+            batch_examples: 8,
+            batch_tokens: 1024,
+            weight_decay: 0.0,
+            clip: 1.0,
+            beta1: 0.9,
+            beta2: 0.999,
+            evaluate_every: 10,
+            patience: 4,
+            checkpoint_every: 25,
+            precision: Rounding::Bf16,
+        }
+    }
+}
+
+impl Settings {
+    /// Where gradients go.
+    pub fn method(&self, base: &str) -> Method {
+        match self.method {
+            Way::Full => Method::Full(Trainable { patterns: self.targets.clone() }),
+            Way::Lora => {
+                let all = ALL_LINEARS.iter().map(|name| (*name).to_owned());
+                let targets: Vec<String> = if self.targets.is_empty() { all.collect() } else { self.targets.clone() };
+                let mut config = AdapterConfig::new(self.rank, self.alpha, targets);
+                config.base_model = Some(base.to_owned());
+                config.dropout = self.dropout;
+                config.use_rslora = self.rslora;
+                Method::LowRank(config)
+            }
+        }
+    }
+
+    /// Refuses values with which no run can end well.
+    ///
+    /// # Errors
+    /// The first setting out of range, by name.
+    pub fn check(&self) -> Result<()> {
+        let in_range = |name, value: f64, range: std::ops::RangeInclusive<f64>| {
+            if range.contains(&value) {
+                return Ok(());
+            }
+            Err(Error::Setting { name, found: value, low: *range.start(), high: *range.end() })
+        };
+        in_range("steps", self.steps as f64, 1.0..=1e9)?;
+        in_range("batch_examples", self.batch_examples as f64, 1.0..=1e6)?;
+        in_range("batch_tokens", self.batch_tokens as f64, 2.0..=4e6)?;
+        in_range("evaluate_every", self.evaluate_every as f64, 1.0..=1e9)?;
+        in_range("checkpoint_every", self.checkpoint_every as f64, 1.0..=1e9)?;
+        in_range("rank", self.rank as f64, 1.0..=4096.0)?;
+        in_range("alpha", self.alpha, 1e-6..=1e6)?;
+        in_range("dropout", self.dropout, 0.0..=0.95)?;
+        in_range("learning_rate", self.learning_rate, 1e-9..=1.0)?;
+        in_range("warmup", self.warmup, 0.0..=1.0)?;
+        in_range("weight_decay", self.weight_decay, 0.0..=1.0)?;
+        in_range("clip", self.clip, 0.0..=1e6)?;
+        in_range("beta1", self.beta1, 0.0..=0.99999)?;
+        in_range("beta2", self.beta2, 0.0..=0.999_999)
+    }
+}

@@ -1,0 +1,110 @@
+//! One optimizer step: the page that says what training is.
+//!
+//! ```text
+//! gradients ← 0
+//! for each micro-batch:
+//!     losses    ← forward(tokens)                 nats of every trained token
+//!     gradients += backward(losses / N)           N: trained tokens of the whole step
+//! weights ← AdamW(weights, clipped gradients)
+//! ```
+//!
+//! The loss is summed over trained tokens and divided once by their number in
+//! the whole step, so it does not matter how the step is cut into micro-batches.
+
+use crate::error::{Error, Result};
+use crate::optim::{Update, add_update};
+use crate::settings::Settings;
+use penname_engine::{Device, Extent, Keep, Section, Session, derive, plan};
+use penname_ledger::seed::Seed;
+use penname_model::{Network, Parameters};
+use penname_token::pack::Pack;
+
+/// A network with gradients and an optimizer, on a device.
+#[derive(Debug)]
+pub struct Trainer {
+    /// The planned program and its memory.
+    pub session: Session,
+    /// Names of everything in it.
+    pub network: Network,
+    /// Where the optimizer's numbers are.
+    pub update: Update,
+}
+
+/// What a step did.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct StepReport {
+    /// Mean loss of the trained tokens before the update, in nats.
+    pub loss_nats: f64,
+    /// Norm of the gradient before clipping.
+    pub grad_norm: f64,
+    /// Rows computed.
+    pub n_tokens: usize,
+    /// Rows with a target.
+    pub n_trained: usize,
+}
+
+impl Trainer {
+    /// Adds backward pass and update to a network, and plans it.
+    ///
+    /// # Errors
+    /// When memory runs out.
+    pub fn new(
+        mut network: Network,
+        parameters: &Parameters,
+        settings: &Settings,
+        keep: Keep,
+        device: &mut dyn Device,
+    ) -> Result<Self> {
+        derive(&mut network.program, &[], &[]);
+        plan::recompute(&mut network.program, keep);
+        let update = add_update(&mut network.program, settings);
+        network.program.check().map_err(penname_model::Error::from)?;
+        let session = parameters.session(network.program.clone(), device)?;
+        Ok(Self { session, network, update })
+    }
+
+    /// One optimizer step over `packs`, the `step`th counted from 0.
+    ///
+    /// # Errors
+    /// When there is no trained token, or loss or gradient is not a number.
+    pub fn step(&mut self, device: &mut dyn Device, packs: &[Pack], step: u64, rate: f64, seed: Seed) -> Result<StepReport> {
+        let n_trained: usize = packs.iter().map(|pack| pack.n_trained).sum();
+        if n_trained == 0 {
+            return Err(Error::NothingTrained { step });
+        }
+        self.session.run(device, Section::Begin, Extent::default())?;
+        let mut sum_nats = 0.0;
+        for (micro, pack) in packs.iter().enumerate() {
+            let extent = Extent::tokens(pack.len());
+            let mut dropout = seed.stream(&format!("train/dropout/{step}/{micro}"));
+            feed(&self.session, &self.network, device, pack, 1.0 / n_trained as f32);
+            self.session.write_ids(device, self.network.inputs.dropout_seed, extent, &[dropout.next_u32()]);
+            self.session.run(device, Section::Forward, extent)?;
+            self.session.run(device, Section::Backward, extent)?;
+            let losses = self.session.read(device, self.network.result, extent);
+            sum_nats += losses.iter().map(|loss| f64::from(*loss)).sum::<f64>();
+        }
+        self.session.write(device, self.update.schedule, Extent::default(), &[rate as f32, (step + 1) as f32]);
+        self.session.run(device, Section::Update, Extent::default())?;
+        let grad_norm = f64::from(self.session.read(device, self.update.norm, Extent::default())[0]);
+        let loss_nats = sum_nats / n_trained as f64;
+        if !(loss_nats.is_finite() && grad_norm.is_finite()) {
+            return Err(Error::Diverged { step, loss_nats, grad_norm });
+        }
+        let n_tokens = packs.iter().map(Pack::len).sum();
+        Ok(StepReport { loss_nats, grad_norm, n_tokens, n_trained })
+    }
+}
+
+/// Writes a micro-batch to the inputs of a network made for a loss.
+pub(crate) fn feed(session: &Session, network: &Network, device: &mut dyn Device, pack: &Pack, scale: f32) {
+    let extent = Extent::tokens(pack.len());
+    let inputs = network.inputs;
+    session.write_ids(device, inputs.tokens, extent, &pack.tokens);
+    session.write_ids(device, inputs.positions, extent, &pack.positions);
+    if let (Some(starts), Some(targets), Some(gradient_scale)) = (inputs.starts, inputs.targets, inputs.gradient_scale) {
+        session.write_ids(device, starts, extent, &pack.starts);
+        session.write_ids(device, targets, extent, &pack.targets);
+        session.write(device, gradient_scale, extent, &[scale]);
+    }
+}
