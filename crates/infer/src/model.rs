@@ -1,0 +1,127 @@
+//! A model to use: weights that were loaded once, and how they are used.
+//!
+//! [`Weights`] holds the memory. A [`Model`] is a way to look at it: [`Weights::base`] leaves the
+//! adapter out, [`Weights::tuned`] has it. Decoders and scorers of both share every weight.
+
+use crate::error::{Error, Result};
+use penname_engine::{Device, Extent, Precision};
+use penname_model::network::PairSlot;
+use penname_model::peft::{AdapterConfig, Pair};
+use penname_model::{Checkpoint, Config, Method, Network, Parameters, Purpose, Setup, build};
+use std::collections::BTreeMap;
+
+/// What a decoder or a scorer is made from.
+#[derive(Debug, Clone)]
+pub struct Model<'a> {
+    /// What the model looks like.
+    pub config: &'a Config,
+    /// Its weights on a device.
+    pub parameters: &'a Parameters,
+    /// Which weights take part: [`Method::Frozen`] is the base, [`Method::LowRank`] has the adapter.
+    pub method: Method,
+    /// Rounding of products: that with which the weights were loaded.
+    pub precision: Precision,
+}
+
+impl Model<'_> {
+    /// The program of this model. An adapter's dropout belongs to training and is left out.
+    pub(crate) fn network(&self, capacity: Extent, purpose: Purpose) -> Result<Network> {
+        let method = match &self.method {
+            Method::LowRank(config) => Method::LowRank(AdapterConfig { dropout: 0.0, ..config.clone() }),
+            other => other.clone(),
+        };
+        Ok(build(self.config, &Setup { method, precision: self.precision, capacity, purpose })?)
+    }
+}
+
+/// An adapter as [`penname_model::peft::load_adapter`] reads it.
+pub type Adapter = (AdapterConfig, BTreeMap<String, Pair>);
+
+/// The weights of a base model, and of an adapter if there is one, on a device.
+#[derive(Debug)]
+pub struct Weights {
+    config: Config,
+    parameters: Parameters,
+    adapter: Option<AdapterConfig>,
+    precision: Precision,
+}
+
+impl Weights {
+    /// Loads every weight once.
+    ///
+    /// # Errors
+    /// When a tensor is missing, misshapen or unused, the adapter does not fit the model, or memory
+    /// runs out.
+    pub fn load(
+        checkpoint: &Checkpoint,
+        adapter: Option<&Adapter>,
+        precision: Precision,
+        device: &mut dyn Device,
+    ) -> Result<Self> {
+        let config = checkpoint.config()?;
+        let settings = adapter.map(|(config, _)| config.clone());
+        let method = settings.clone().map_or(Method::Frozen, Method::LowRank);
+        // Only the list of weights is taken from this network, so its capacity does not matter.
+        let capacity = Extent { tokens: 1, picked: 1 };
+        let setup = Setup { method, precision, capacity, purpose: Purpose::Generate { cache_rows: 1 } };
+        let network = build(&config, &setup)?;
+        if let Some((_, pairs)) = adapter {
+            check_pairs(&network, pairs)?;
+        }
+        let mut parameters = Parameters::load(checkpoint, &network, device)?;
+        if let Some((_, pairs)) = adapter {
+            parameters.add_pairs(&network, device, |slot| pairs[&slot.module].clone())?;
+        }
+        Ok(Self { config, parameters, adapter: settings, precision })
+    }
+
+    /// What the model looks like.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The weights themselves.
+    pub fn parameters(&self) -> &Parameters {
+        &self.parameters
+    }
+
+    /// The model without its adapter.
+    pub fn base(&self) -> Model<'_> {
+        self.used_by(Method::Frozen)
+    }
+
+    /// The model with its adapter; the base if there is none.
+    pub fn tuned(&self) -> Model<'_> {
+        self.used_by(self.adapter.clone().map_or(Method::Frozen, Method::LowRank))
+    }
+
+    fn used_by(&self, method: Method) -> Model<'_> {
+        Model { config: &self.config, parameters: &self.parameters, method, precision: self.precision }
+    }
+}
+
+/// Checks that the pairs are exactly those of the network, module by module.
+fn check_pairs(network: &Network, pairs: &BTreeMap<String, Pair>) -> Result<()> {
+    for slot in &network.pairs {
+        let pair =
+            pairs.get(&slot.module).ok_or_else(|| Error::PairMissing { module: slot.module.clone() })?;
+        let found = [pair.rank, pair.n_in, pair.n_out];
+        let expected = shape(network, slot);
+        let complete = Some(pair.a.len()) == pair.rank.checked_mul(pair.n_in)
+            && Some(pair.b.len()) == pair.rank.checked_mul(pair.n_out);
+        if found != expected || !complete {
+            return Err(Error::PairShape { module: slot.module.clone(), found, expected });
+        }
+    }
+    let known = |module: &str| network.pairs.iter().any(|slot| slot.module == module);
+    match pairs.keys().find(|module| !known(module)) {
+        Some(module) => Err(Error::PairStray { module: module.clone() }),
+        None => Ok(()),
+    }
+}
+
+/// Rank, inputs and outputs of a pair.
+fn shape(network: &Network, slot: &PairSlot) -> [usize; 3] {
+    let program = &network.program;
+    [program.rows(slot.a), program.cols(slot.a), program.rows(slot.b)]
+}

@@ -1,0 +1,115 @@
+//! How surprising known ids are: the loss of packed documents, without gradients.
+//!
+//! Rows go through the network that training uses, forward only, so a loss measured here is the
+//! loss that training reports. Which row belongs to which document, and which token is the target
+//! of which row, is decided by whoever packs; here nothing is shifted.
+
+use crate::error::{Error, Result};
+use crate::model::Model;
+use crate::session::check_ids;
+use penname_engine::op::IGNORE;
+use penname_engine::{Device, DeviceError, Extent, Section, Session};
+use penname_model::{Network, Purpose};
+
+/// Documents side by side in the rows of one run.
+#[derive(Debug, Clone, Copy)]
+pub struct Packed<'a> {
+    /// The token read at each row, (M).
+    pub tokens: &'a [u32],
+    /// Its position in its document, (M).
+    pub positions: &'a [u32],
+    /// The row at which its document begins, (M).
+    pub starts: &'a [u32],
+    /// The token to be predicted, or [`u32::MAX`] for none, (M).
+    pub targets: &'a [u32],
+}
+
+/// A planned program that scores rows.
+#[derive(Debug)]
+pub struct Scorer {
+    network: Network,
+    session: Session,
+    vocabulary: usize,
+    budget: usize,
+}
+
+impl Scorer {
+    /// Plans the program for at most `budget` rows a run and gives it memory; the weights are
+    /// shared.
+    ///
+    /// # Errors
+    /// When memory runs out.
+    pub fn new(model: &Model<'_>, budget: usize, device: &mut dyn Device) -> Result<Self> {
+        let network = model.network(Extent::tokens(budget), Purpose::Loss)?;
+        let session = model.parameters.session(network.program.clone(), device)?;
+        Ok(Self { network, session, vocabulary: model.config.vocab_size, budget })
+    }
+
+    /// The most rows of one run.
+    pub fn budget(&self) -> usize {
+        self.budget
+    }
+
+    /// The planned program: its memory, and which operations fell back to the reference.
+    pub fn session(&self) -> &Session {
+        &self.session
+    }
+
+    /// The loss of every row, zero where there is no target.
+    ///
+    /// # Units
+    /// Nats per row: minus the natural logarithm of the probability of the target.
+    ///
+    /// # Errors
+    /// When there are more rows than the budget, the inputs differ in length, an id is outside the
+    /// vocabulary, or a document does not begin where its rows say.
+    pub fn losses(&mut self, device: &mut dyn Device, packed: Packed<'_>) -> Result<Vec<f32>> {
+        if packed.tokens.is_empty() {
+            return Ok(Vec::new());
+        }
+        packed.check(self.vocabulary, self.budget)?;
+        let extent = Extent::tokens(packed.tokens.len());
+        let inputs = self.network.inputs;
+        self.session.write_ids(device, inputs.tokens, extent, packed.tokens);
+        self.session.write_ids(device, inputs.positions, extent, packed.positions);
+        for (input, ids) in [(inputs.starts, packed.starts), (inputs.targets, packed.targets)] {
+            input.into_iter().for_each(|input| self.session.write_ids(device, input, extent, ids));
+        }
+        self.session.run(device, Section::Forward, extent)?;
+        Ok(self.session.read(device, self.network.result, extent))
+    }
+
+    /// Gives back all memory that is not a weight's.
+    pub fn release(self, device: &mut dyn Device) {
+        self.session.release(device);
+    }
+}
+
+impl Packed<'_> {
+    fn check(&self, vocabulary: usize, budget: usize) -> Result<()> {
+        let n_rows = self.tokens.len();
+        if n_rows > budget {
+            return Err(DeviceError::TooManyRows { what: "token", found: n_rows, capacity: budget }.into());
+        }
+        let others = [("positions", self.positions), ("starts", self.starts), ("targets", self.targets)];
+        if let Some((what, ids)) = others.into_iter().find(|(_, ids)| ids.len() != n_rows) {
+            return Err(Error::PackedLength { what, found: ids.len(), expected: n_rows });
+        }
+        check_ids(self.tokens, vocabulary)?;
+        self.targets.iter().filter(|id| **id != IGNORE).try_for_each(|id| check_ids(&[*id], vocabulary))?;
+        self.check_starts()
+    }
+
+    /// A row begins a document itself or belongs to that of the row before.
+    fn check_starts(&self) -> Result<()> {
+        let mut start = 0;
+        for (row, &found) in self.starts.iter().enumerate() {
+            if found as usize != row && (row == 0 || found != start) {
+                let expected = format!("{start} or {row}");
+                return Err(Error::PackedRow { what: "start", row, found, expected });
+            }
+            start = found;
+        }
+        Ok(())
+    }
+}
