@@ -89,7 +89,7 @@ pub struct Document {
     pub body: Body,
     /// Characters it had when it was read, before cleaning.
     pub given: u64,
-    /// Remarks of the reader: `unreadable front matter`, `untitled`.
+    /// Remarks of the reader: `unreadable front matter`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub flags: Vec<String>,
     /// What became of it.

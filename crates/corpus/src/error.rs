@@ -22,13 +22,16 @@ pub enum Error {
         /// What the system answered.
         source: std::io::Error,
     },
-    /// The folder holds nothing that can be learned from.
-    #[error("writing `{}` holds no text: {files} files found, {issues} issues", path.display())]
+    /// Nothing is left to learn from.
+    #[error("writing `{}` gives nothing to train on: {files} files, {documents} documents, {issues} issues",
+            path.display())]
     Nothing {
         /// What was asked for.
         path: PathBuf,
         /// Files that were looked at.
         files: usize,
+        /// Documents found in them, duplicates and empty ones included.
+        documents: usize,
         /// Issues that were noted.
         issues: usize,
     },

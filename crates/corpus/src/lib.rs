@@ -27,6 +27,7 @@ pub mod encoding;
 mod error;
 pub mod issue;
 pub mod prepare;
+mod sentence;
 pub mod settings;
 pub mod split;
 pub mod store;

@@ -76,7 +76,8 @@ pub fn prepare(
         });
     }
     if train.is_empty() {
-        return Err(Error::Nothing { path: writing.to_owned(), files: n_files, issues: issues.len() });
+        let (path, files) = (writing.to_owned(), n_files);
+        return Err(Error::Nothing { path, files, documents: documents.len(), issues: issues.len() });
     }
     choices.iter().for_each(|choice| witness.see(&Event::Choice(choice.clone())));
     warn(&issues, witness);

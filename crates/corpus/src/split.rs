@@ -15,7 +15,7 @@ use crate::settings::Unit;
 
 /// Files from which whole files are held out.
 const MIN_FILES: usize = 10;
-/// Largest share of the characters held out in order to reach the wanted number of examples.
+/// Largest share of the characters, and of the examples, held out in order to reach the wanted number of examples.
 const MAX_SHARE: f64 = 0.25;
 /// Units from which at least one is held out, however large a part of the whole it is.
 const MIN_UNITS: usize = 3;
@@ -23,6 +23,12 @@ const MIN_UNITS: usize = 3;
 /// A set of documents that stay together.
 struct Part {
     rank: Hash,
+    size: Size,
+}
+
+/// How much there is of something.
+#[derive(Debug, Clone, Copy, Default)]
+struct Size {
     chars: u64,
     n_examples: usize,
 }
@@ -77,9 +83,9 @@ fn parts(
     for document in documents.iter().filter(|d| !d.voice().trim().is_empty()) {
         let name = name(document);
         let rank = Hash::of_parts([b"split".as_slice(), &seed.0.to_le_bytes(), name.as_bytes()]);
-        let part = parts.entry(name).or_insert(Part { rank, chars: 0, n_examples: 0 });
-        part.chars += document.chars();
-        part.n_examples += compose::expected(document, settings);
+        let part = parts.entry(name).or_insert(Part { rank, size: Size::default() });
+        let n_examples = compose::expected(document, settings);
+        part.size = part.size.plus(&Size { chars: document.chars(), n_examples });
     }
     parts
 }
@@ -87,29 +93,42 @@ fn parts(
 /// The names held out, and about how many examples they make. Takes parts in order of rank until
 /// there is enough of both characters and examples, and passes over those that would take too much.
 fn choose<'a>(parts: &'a BTreeMap<String, Part>, settings: &Settings) -> (BTreeSet<&'a str>, usize) {
-    let total: u64 = parts.values().map(|part| part.chars).sum();
+    let total = parts.values().fold(Size::default(), |sum, part| sum.plus(&part.size));
     let mut ranked: Vec<_> = parts.iter().collect();
     ranked.sort_by_key(|(_, part)| part.rank);
-    let share = |chars: u64| chars as f64 / total.max(1) as f64;
     let most = MAX_SHARE.max(settings.split.share);
-    let (mut chosen, mut chars, mut n_examples) = (BTreeSet::new(), 0, 0);
+    let (mut chosen, mut held) = (BTreeSet::new(), Size::default());
     for (name, part) in &ranked {
-        let is_enough = share(chars) >= settings.split.share && n_examples >= settings.split.min_examples;
-        if is_enough || share(chars + part.chars) > most {
-            continue;
+        let with = held.plus(&part.size);
+        let is_enough =
+            held.n_examples >= settings.split.min_examples && held.share_of(&total).0 >= settings.split.share;
+        let (chars, examples) = with.share_of(&total);
+        if !is_enough && chars <= most && examples <= most {
+            chosen.insert(name.as_str());
+            held = with;
         }
-        chosen.insert(name.as_str());
-        chars += part.chars;
-        n_examples += part.n_examples;
     }
+    let is_fair = |part: &Part| part.size.share_of(&total).0 <= 0.5;
     if chosen.is_empty()
         && ranked.len() >= MIN_UNITS
-        && let Some((name, part)) = ranked.iter().find(|(_, part)| share(part.chars) <= 0.5)
+        && let Some((name, part)) = ranked.iter().find(|(_, part)| is_fair(part))
     {
         chosen.insert(name.as_str());
-        n_examples = part.n_examples;
+        held = part.size;
     }
-    (chosen, n_examples)
+    (chosen, held.n_examples)
+}
+
+impl Size {
+    fn plus(&self, other: &Self) -> Self {
+        Self { chars: self.chars + other.chars, n_examples: self.n_examples + other.n_examples }
+    }
+
+    /// The shares of the characters and of the examples.
+    fn share_of(&self, total: &Self) -> (f64, f64) {
+        let chars = self.chars as f64 / total.chars.max(1) as f64;
+        (chars, self.n_examples as f64 / total.n_examples.max(1) as f64)
+    }
 }
 
 #[cfg(test)]
@@ -134,14 +153,33 @@ mod tests {
 
     #[test]
     fn the_unit_follows_the_number_of_files() {
-        let held = check(documents(100, 2), expect![[""]]);
+        let held = check(
+            documents(100, 2),
+            expect!["held out: 10 of 100 files, about 20 examples (100 files: whole files stay together)"],
+        );
         for pair in held.chunks(2) {
             assert_eq!(pair[0].fate, pair[1].fate);
         }
-        check(documents(1, 300), expect![[""]]);
-        check(documents(2, 20), expect![[""]]);
-        check(documents(1, 4), expect![[""]]);
-        check(documents(1, 1), expect![[""]]);
+        check(
+            documents(1, 300),
+            expect!["held out: 30 of 300 documents, about 30 examples (one file: divided by its documents)"],
+        );
+        check(
+            documents(2, 20),
+            expect![
+                "held out: 8 of 40 documents, about 8 examples (only 2 files: divided by their documents)"
+            ],
+        );
+        check(
+            documents(1, 4),
+            expect![
+                "held out: 1 of 4 documents, about 1 examples (one file: divided by its documents; too little writing for more)"
+            ],
+        );
+        check(
+            documents(1, 1),
+            expect!["held out: nothing (one file: divided by its documents; too little writing for more)"],
+        );
     }
 
     #[test]

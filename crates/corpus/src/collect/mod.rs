@@ -16,7 +16,7 @@ use crate::account::Tally;
 use crate::clean::Plan;
 use crate::document::Document;
 use crate::edit::Cut;
-use crate::issue::{Issue, Severity};
+use crate::issue::{Code, Issue, Severity};
 use crate::{Error, Settings};
 
 /// Files between two reports of progress.
@@ -106,24 +106,15 @@ fn join_choice(cuts: &BTreeMap<String, Cut>) -> Option<Choice> {
 }
 
 fn refuse_if_too_many_bad(collected: &Collected, allowed: f64) -> Result<(), Error> {
-    let count = |severity| collected.issues.iter().filter(|i| i.severity == severity).count();
-    let mut bad = collected.issues.iter().filter(|issue| issue.severity == Severity::Bad);
-    let Some(first) = bad.next() else { return Ok(()) };
-    let n_bad = count(Severity::Bad);
+    let n_passed = collected.issues.iter().filter(|issue| issue.code == Code::NotWriting).count();
+    let bad: Vec<_> = collected.issues.iter().filter(|issue| issue.severity == Severity::Bad).collect();
     // Folders that could not be listed are bad without having been counted as files.
-    let n_files = collected.n_files.saturating_sub(skipped_files(collected)).max(n_bad);
-    if n_bad as f64 <= allowed * n_files as f64 {
-        return Ok(());
+    let n_files = collected.n_files.saturating_sub(n_passed).max(bad.len());
+    match bad.first() {
+        Some(first) if bad.len() as f64 > allowed * n_files as f64 => {
+            let (first, why) = (first.path.clone(), first.detail.clone());
+            Err(Error::TooManyBad { bad: bad.len(), files: n_files, allowed, first, why })
+        }
+        _ => Ok(()),
     }
-    let (first, why) = (first.path.clone(), first.detail.clone());
-    Err(Error::TooManyBad { bad: n_bad, files: n_files, allowed, first, why })
-}
-
-/// Files that were opened and then passed over for a reason that is no fault.
-fn skipped_files(collected: &Collected) -> usize {
-    use crate::issue::Code;
-    let passed = |i: &&Issue| {
-        i.severity == Severity::Skipped && !matches!(i.code, Code::Hidden | Code::Link | Code::Special)
-    };
-    collected.issues.iter().filter(passed).count()
 }

@@ -69,7 +69,13 @@ impl Walk {
         if !self.entered.insert(real) {
             return self.issue(name, Code::Link, Severity::Skipped, "leads to a folder that is read already");
         }
-        let mut names: Vec<_> = entries.filter_map(|entry| Some(entry.ok()?.file_name())).collect();
+        let mut names = Vec::new();
+        for entry in entries {
+            match entry {
+                Ok(entry) => names.push(entry.file_name()),
+                Err(error) => self.issue(name, Code::Unreadable, Severity::Bad, &error.to_string()),
+            }
+        }
         names.sort();
         for child in names {
             self.entry(path, name, &child, depth);
@@ -119,10 +125,8 @@ fn readable(name: &OsStr) -> (String, bool) {
     let mut is_utf8 = true;
     for chunk in name.as_encoded_bytes().utf8_chunks() {
         out.push_str(chunk.valid());
-        for byte in chunk.invalid() {
-            is_utf8 = false;
-            out.push_str(&format!("\\x{byte:02x}"));
-        }
+        is_utf8 &= chunk.invalid().is_empty();
+        out.extend(chunk.invalid().iter().map(|byte| format!("\\x{byte:02x}")));
     }
     (out, is_utf8)
 }
@@ -161,9 +165,10 @@ mod tests {
         symlink(dir.path(), dir.path().join("sub/loop")).unwrap();
         symlink(dir.path().join("gone"), dir.path().join("dead")).unwrap();
         symlink("self", dir.path().join("self")).unwrap();
-        write::bytes(&dir.path().join(OsStr::from_bytes(b"odd\xff.txt")), b"x").unwrap();
+        write::bytes(&dir.path().join("real.txt"), b"x").unwrap();
+        symlink("real.txt", dir.path().join(OsStr::from_bytes(b"odd\xff.txt"))).unwrap();
         let (files, issues) = names(dir.path());
-        assert_eq!(files, ["odd\\xff.txt"]);
+        assert_eq!(files, ["odd\\xff.txt", "real.txt"]);
         let codes: Vec<_> = issues.iter().map(|(path, code)| (path.as_str(), *code)).collect();
         let link = |path| (path, Code::Link);
         assert_eq!(codes, [link("dead"), ("odd\\xff.txt", Code::Name), link("self"), link("sub/loop")]);

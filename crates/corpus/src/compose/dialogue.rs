@@ -109,16 +109,62 @@ mod tests {
 
     #[test]
     fn all_turns_are_kept_in_turn() {
-        check(&[(O, "a"), (V, "b"), (V, "c"), (O, "d"), (O, "e"), (V, "f")], expect![[""]]);
-        check(&[(S, "rule"), (O, "a"), (S, "late"), (V, "b"), (O, "rest")], expect![[""]]);
+        check(
+            &[(O, "a"), (V, "b"), (V, "c"), (O, "d"), (O, "e"), (V, "f")],
+            expect![[r#"
+            System "You are a cook." / User "a" / Assistant "b\n\nc" / User "d\n\ne" / Assistant "f"
+            voice 5 prompt 5 added 4
+        "#]],
+        );
+        check(
+            &[(S, "rule"), (O, "a"), (S, "late"), (V, "b"), (O, "rest")],
+            expect![[r#"
+            System "rule" / User "a" / Assistant "b"
+            voice 1 prompt 5 added 0
+            questions without an answer: 4
+            system turns inside a dialogue: 4
+        "#]],
+        );
     }
 
     #[test]
     fn what_lacks_its_other_half_is_dropped() {
-        check(&[(V, "hello"), (O, "a"), (V, "b")], expect![[""]]);
-        check(&[(O, "a"), (V, "b"), (O, " "), (V, "c")], expect![[""]]);
-        check(&[(O, "a"), (V, "")], expect![[""]]);
-        check(&[(O, ""), (V, "b")], expect![[""]]);
-        check(&[], expect![[""]]);
+        check(
+            &[(V, "hello"), (O, "a"), (V, "b")],
+            expect![[r#"
+            System "You are a cook." / User "a" / Assistant "b"
+            voice 1 prompt 1 added 0
+            answers without a question: 5
+        "#]],
+        );
+        check(
+            &[(O, "a"), (V, "b"), (O, " "), (V, "c")],
+            expect![[r#"
+            System "You are a cook." / User "a" / Assistant "b"
+            voice 1 prompt 1 added 0
+            answers without a question: 1
+            empty questions: 1
+        "#]],
+        );
+        check(
+            &[(O, "a"), (V, "")],
+            expect![[r#"
+            voice 0 prompt 0 added 0
+            questions without an answer: 1
+        "#]],
+        );
+        check(
+            &[(O, ""), (V, "b")],
+            expect![[r#"
+            voice 0 prompt 0 added 0
+            answers without a question: 1
+        "#]],
+        );
+        check(
+            &[],
+            expect![[r#"
+            voice 0 prompt 0 added 0
+        "#]],
+        );
     }
 }

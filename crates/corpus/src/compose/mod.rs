@@ -6,7 +6,6 @@
 mod dialogue;
 mod passage;
 mod post;
-mod sentence;
 
 use penname_ledger::Hash;
 use penname_token::{Example, Message, Role};
@@ -134,15 +133,16 @@ fn show(document: &Document, settings: &Settings) -> String {
     let made = compose(document, settings);
     let held = made.voice + made.prompt + made.tally.dropped_chars();
     assert_eq!(document.chars() + made.tally.added, held, "{made:?}");
+    use std::fmt::Write;
     let mut out = String::new();
     for example in &made.examples {
         let turns: Vec<_> =
             example.messages.iter().map(|m| format!("{:?} {:?}", m.role, m.content)).collect();
-        out += &format!("{}\n", turns.join(" / "));
+        writeln!(out, "{}", turns.join(" / ")).unwrap();
     }
-    out += &format!("voice {} prompt {} added {}\n", made.voice, made.prompt, made.tally.added);
+    writeln!(out, "voice {} prompt {} added {}", made.voice, made.prompt, made.tally.added).unwrap();
     for (reason, chars) in &made.tally.dropped {
-        out += &format!("{reason}: {chars}\n");
+        writeln!(out, "{reason}: {chars}").unwrap();
     }
     out
 }

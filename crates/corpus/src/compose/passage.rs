@@ -2,19 +2,25 @@
 //! or with the sentence before it.
 
 use super::post::open_with_itself;
-use super::sentence::{passages, sentences};
 use super::{Made, Way, chars, fill, text, words};
 use crate::Settings;
 use crate::document::{Body, Document};
 use crate::issue::Code;
+use crate::sentence::{passages, sentences};
 
 pub(super) const WAY: Way = Way {
     name: "passage",
     about: "the title or the sentence before asks, the passage answers",
     takes: |document, _| matches!(document.body, Body::Text(_)),
-    expected: |document, settings| words(text(document)).div_ceil(settings.compose.passage_words.max(1)),
+    expected,
     make,
 };
+
+/// A rest shorter than half a passage joins the one before, more or less.
+fn expected(document: &Document, settings: &Settings) -> usize {
+    let (n_words, target) = (words(text(document)), settings.compose.passage_words.max(1));
+    if n_words == 0 { 0 } else { ((n_words + target / 2) / target).max(1) }
+}
 
 fn make(document: &Document, settings: &Settings, made: &mut Made) {
     let body = text(document);
@@ -85,9 +91,34 @@ mod tests {
     fn passages_ask_for_each_other() {
         let long = "The kettle sang on the hob all morning long. Nobody heard it sing, for nobody was in. \
                     The cat slept.\n\nAt noon the door opened and a cold wind came in. The kettle stopped. So it goes with kettles.";
-        check(Some("THE KETTLE"), long, expect![[""]]);
-        check(Some("CHAPTER IV."), "One sentence opens. Another follows it.", expect![[""]]);
-        check(None, " ", expect![[""]]);
+        check(
+            Some("THE KETTLE"),
+            long,
+            expect![[r#"
+            User "Write about: THE KETTLE" / Assistant "The kettle sang on the hob all morning long. Nobody heard it sing, for nobody was in. The cat slept."
+            User "Continue this text:\n\nThe cat slept." / Assistant "At noon the door opened and a cold wind came in. The kettle stopped. So it goes with kettles."
+            voice 193 prompt 10 added 0
+            blank space: 2
+        "#]],
+        );
+        check(
+            Some("CHAPTER IV."),
+            "One sentence opens. Another follows it.",
+            expect![[r#"
+            User "Continue this text:\n\nOne sentence opens." / Assistant "Another follows it."
+            voice 19 prompt 19 added 0
+            blank space: 1
+            headings: 11
+        "#]],
+        );
+        check(
+            None,
+            " ",
+            expect![[r#"
+            voice 0 prompt 0 added 0
+            texts without words: 1
+        "#]],
+        );
     }
 
     #[test]

@@ -1,10 +1,10 @@
 //! A post is answered whole; its title asks for it, or its first line where it has none.
 
-use super::sentence::sentences;
 use super::{Made, Way, chars, fill, text, words};
 use crate::Settings;
 use crate::document::{Body, Document, Kind};
 use crate::issue::Code;
+use crate::sentence::sentences;
 
 /// Longest first line that can ask for the rest, in words.
 const MAX_PROMPT_WORDS: usize = 40;
@@ -84,10 +84,47 @@ mod tests {
 
     #[test]
     fn the_title_asks_or_the_opening_does() {
-        check(Some("On Tea"), "It is wet.", expect![[""]]);
-        check(None, "On tea\n\nIt is wet. Mostly.", expect![[""]]);
-        check(None, "Tea is wet. Mostly so.", expect![[""]]);
-        check(None, "Tea.", expect![[""]]);
-        check(Some("Tea"), "", expect![[""]]);
+        check(
+            Some("On Tea"),
+            "It is wet.",
+            expect![[r#"
+            User "On Tea" / Assistant "It is wet."
+            voice 10 prompt 6 added 0
+        "#]],
+        );
+        check(
+            None,
+            "On tea\n\nIt is wet. Mostly.",
+            expect![[r#"
+            User "On tea" / Assistant "It is wet. Mostly."
+            voice 18 prompt 6 added 0
+            blank space: 2
+        "#]],
+        );
+        check(
+            None,
+            "Tea is wet. Mostly so.",
+            expect![[r#"
+            User "Tea is wet." / Assistant "Mostly so."
+            voice 10 prompt 11 added 0
+            blank space: 1
+        "#]],
+        );
+        check(
+            None,
+            "Tea.",
+            expect![[r#"
+            User "Write something." / Assistant "Tea."
+            voice 4 prompt 0 added 0
+        "#]],
+        );
+        check(
+            Some("Tea"),
+            "",
+            expect![[r#"
+            voice 0 prompt 0 added 0
+            posts without text: 3
+        "#]],
+        );
     }
 }

@@ -14,6 +14,7 @@ mod plain;
 pub mod profile;
 mod qa;
 mod question_answer;
+mod section;
 
 use self::profile::Profile;
 use crate::Settings;
@@ -139,6 +140,10 @@ fn claim(strength: u8, reason: impl Into<String>) -> Option<Claim> {
 
 fn chars(text: &str) -> u64 {
     text.chars().count() as u64
+}
+
+fn words(text: &str) -> usize {
+    text.split_whitespace().count()
 }
 
 /// Reads a text with one format, for the readers' tests.

@@ -105,15 +105,16 @@ mod tests {
     use super::super::{qa, question_answer, read_with};
     use super::*;
     use expect_test::{Expect, expect};
+    use std::fmt::Write;
 
     fn check(format: &super::super::Format, text: &str, expected: Expect) {
         let reading = read_with(format, "p", text);
         let mut seen = String::new();
         for document in &reading.documents {
-            seen += &format!("{:?} -> {:?}\n", document.others(), document.voice());
+            writeln!(seen, "{:?} -> {:?}", document.others(), document.voice()).unwrap();
         }
         for (reason, chars) in &reading.tally.dropped {
-            seen += &format!("{reason}: {chars}\n");
+            writeln!(seen, "{reason}: {chars}").unwrap();
         }
         expected.assert_eq(&seen);
     }
@@ -125,12 +126,12 @@ mod tests {
             &question_answer::FORMAT,
             text,
             expect![[r#"
-            "Is tea\na meal?" -> "No.\n\nBut toast is."
-            "And cake?" -> "Yes."
-            before the first question: 9
-            blank space: 4
-            format marks: 42
-        "#]],
+                "Is tea\na meal?" -> "No.\n\nBut toast is."
+                "And cake?" -> "Yes."
+                before the first question: 9
+                blank space: 1
+                format marks: 43
+            "#]],
         );
     }
 
@@ -141,12 +142,11 @@ mod tests {
             &qa::FORMAT,
             text,
             expect![[r#"
-            "One?" -> "Yes.\nTwice."
-            "Two?" -> ""
-            "Three?" -> ""
-            blank space: 3
-            format marks: 27
-        "#]],
+                "One?" -> "Yes.\nTwice."
+                "Two?" -> ""
+                "Three?" -> ""
+                format marks: 32
+            "#]],
         );
     }
 

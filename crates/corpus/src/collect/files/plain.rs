@@ -1,18 +1,10 @@
 //! Plain text: a short piece is one document, a book is divided into sections.
 
-use std::ops::Range;
-
-use super::paragraph::{Paragraph, is_heading, paragraphs};
+use super::paragraph::{Paragraph, paragraphs};
 use super::partition::Partition;
-use super::{Format, Reading, Source, claim};
+use super::{Format, Reading, Source, claim, section, words};
 use crate::document::{Body, Document, Kind, Title};
 
-/// Blank lines that set a heading apart.
-const HEADING_BLANKS: usize = 2;
-/// Headings from which a text is divided by them.
-const MIN_HEADINGS: usize = 3;
-/// A text is cut into about this many sections, so that a tenth of them can be held out.
-const SECTIONS: usize = 40;
 /// Longest title, in words.
 const MAX_TITLE_WORDS: usize = 12;
 
@@ -35,14 +27,7 @@ fn read(source: &Source<'_>) -> Reading {
     if words(text) <= settings.post_words {
         reading.documents.extend(piece(source.path, text, &all, &mut partition));
     } else {
-        let target = (words(text) / SECTIONS).clamp(settings.passage_words, 8 * settings.passage_words);
-        for section in sections(text, &all, target) {
-            let title = section.heading.map(|range| partition.keep(range));
-            let body = partition.keep(section.body).to_owned();
-            let title = title.map(|text| Title { text: text.to_owned(), given: true });
-            let position = reading.documents.len();
-            reading.documents.push(Document::new(source.path, position, Kind::Text, title, Body::Text(body)));
-        }
+        reading.documents = section::divide(source, text, &mut partition, None);
     }
     reading.tally = partition.finish();
     reading
@@ -61,44 +46,6 @@ fn piece(path: &str, text: &str, all: &[Paragraph], partition: &mut Partition<'_
     let body = partition.keep(start..last.range.end).to_owned();
     let kind = if titled { Kind::Post } else { Kind::Text };
     Some(Document::new(path, 0, kind, title, Body::Text(body)))
-}
-
-#[derive(Debug, PartialEq, Eq)]
-struct Section {
-    heading: Option<Range<usize>>,
-    body: Range<usize>,
-}
-
-/// Divides a long text at its headings and, where that leaves sections much longer than `target`
-/// words, at paragraphs. A heading with nothing under it opens the section that follows.
-fn sections(text: &str, all: &[Paragraph], target: usize) -> Vec<Section> {
-    let is_heading = |p: &&Paragraph| is_heading(text, p, HEADING_BLANKS);
-    let by_heading = all.iter().filter(is_heading).count() >= MIN_HEADINGS;
-    let mut sections: Vec<Section> = Vec::new();
-    let mut heading = None;
-    let mut n_words = 0;
-    for paragraph in all {
-        if by_heading && is_heading(&paragraph) {
-            heading = Some(paragraph.range.clone());
-            continue;
-        }
-        let size = words(&text[paragraph.range.clone()]);
-        match sections.last_mut() {
-            Some(last) if heading.is_none() && n_words + size / 2 <= target => {
-                last.body.end = paragraph.range.end
-            }
-            _ => {
-                sections.push(Section { heading: heading.take(), body: paragraph.range.clone() });
-                n_words = 0;
-            }
-        }
-        n_words += size;
-    }
-    sections
-}
-
-fn words(text: &str) -> usize {
-    text.split_whitespace().count()
 }
 
 #[cfg(test)]

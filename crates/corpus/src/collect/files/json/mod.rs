@@ -103,13 +103,14 @@ mod tests {
     use super::*;
     use crate::document::{Body, Speaker};
     use expect_test::{Expect, expect};
+    use std::fmt::Write;
 
     fn check(text: &str, expected: Expect) {
         let reading = read_with(&FORMAT, "p.jsonl", text);
         let mut seen = String::new();
         for document in &reading.documents {
             match &document.body {
-                Body::Text(text) => seen += &format!("text {text:?}"),
+                Body::Text(text) => write!(seen, "text {text:?}").unwrap(),
                 Body::Turns(turns) => {
                     let name = |speaker| match speaker {
                         Speaker::Voice => "V",
@@ -124,7 +125,8 @@ mod tests {
             seen += "\n";
         }
         for issue in &reading.issues {
-            seen += &format!("line {}: {:?} {}\n", issue.line.unwrap_or_default(), issue.code, issue.detail);
+            writeln!(seen, "line {}: {:?} {}", issue.line.unwrap_or_default(), issue.code, issue.detail)
+                .unwrap();
         }
         expected.assert_eq(&seen);
     }
@@ -139,7 +141,20 @@ mod tests {
 {"question":"q?","answer":"a"}
 {"text":"running","title":"T"}
 "#;
-        check(text, expect![[""]]);
+        check(
+            text,
+            expect![[r#"
+            S "be brief", O "hi", V "yo", O "bye", V "so long"
+            O "who?", V "me"
+            O "Name it\n\na red fruit", V "apple"
+            O "bare", V "list"
+            O "p", V "c"
+            O "q?", V "a"
+            text "running"
+            line 1: Part message parts that are no text
+            line 2: Role turns of unknown speakers
+        "#]],
+        );
     }
 
     #[test]
@@ -150,27 +165,54 @@ mod tests {
             {\"question\":\"4\",\"answer\":\"lone \\ud83d tab\there\u{2028}sep\",}\n\
             {\"unknown\":1}\n\
             {\"question\":\"5\",\"answ";
-        check(text, expect![[""]]);
+        check(
+            text,
+            expect![[r#"
+            O "1", V "a"
+            O "2", V "b"
+            O "3", V ""
+            O "4", V "lone � tab\there\u{2028}sep"
+            line 3: Json expected ident at line 1 column 2
+            line 6: Shape a record of no known shape
+            line 7: Json EOF while parsing a string at line 1 column 21
+        "#]],
+        );
     }
 
     #[test]
     fn arrays_are_read_where_lines_are_expected() {
         check(
             "[\n  {\"question\":\"1\",\"answer\":\"a\"},\n  {\"question\":\"2\",\"answer\":\"b\"}\n]",
-            expect![[""]],
+            expect![[r#"
+                O "1", V "a"
+                O "2", V "b"
+            "#]],
         );
         check(
             "[[{\"role\":\"user\",\"content\":\"q\"},{\"role\":\"assistant\",\"content\":\"a\"}]]",
-            expect![[""]],
+            expect![[r#"
+                O "q", V "a"
+            "#]],
         );
         check(
             "[{\"role\":\"user\",\"content\":\"q\"},\n{\"role\":\"assistant\",\"content\":\"a\"}]",
-            expect![[""]],
+            expect![[r#"
+                O "q", V "a"
+            "#]],
         );
-        check("[{\"question\":\"1\",\"answer\":\"a\"},\n{\"question\":\"2\",\"ans", expect![[""]]);
+        check(
+            "[{\"question\":\"1\",\"answer\":\"a\"},\n{\"question\":\"2\",\"ans",
+            expect![[r#"
+            O "1", V "a"
+            line 2: Json EOF while parsing a string at line 1 column 20
+        "#]],
+        );
         check(
             "{\n \"question\":\"1\",\n \"answer\":\"a\"\n}\n{\n \"question\":\"2\",\n \"answer\":\"b\"\n}",
-            expect![[""]],
+            expect![[r#"
+                O "1", V "a"
+                O "2", V "b"
+            "#]],
         );
     }
 }

@@ -104,9 +104,8 @@ impl<'a> Flat<'a> {
                 self.first_cell = true;
             }
             Tag::TableCell => {
-                if !std::mem::take(&mut self.first_cell) {
-                    self.bullet = " | ".to_owned();
-                }
+                let is_first = std::mem::take(&mut self.first_cell);
+                self.bullet = if is_first { String::new() } else { " | ".to_owned() };
             }
             Tag::Image { .. } => self.images += 1,
             _ => {}
@@ -214,9 +213,9 @@ impl<'a> Flat<'a> {
         self.want(2);
         let lead = self.lead();
         self.edit(self.at..start, lead, MARKS);
-        self.edits.extend(html::find(self.text, start..end));
+        let feeds = html::find(self.text, start..end, 2, &mut self.edits);
         self.at = end;
-        self.want(2);
+        self.feeds = 2usize.saturating_sub(feeds);
     }
 
     /// Drops what lies before a range as marks, and the range for a reason of its own.
@@ -249,7 +248,21 @@ mod tests {
     fn paragraphs_lists_and_quotes_stay() {
         check(
             "# Tea\n\nI had *strong* [tea](http://x.y \"t\") and\n`toast`.  \nThen:\n\n* one\n* two\n    1. deep\n\n> Said\n> she.\n\nEnd\n---\n\n***\nlast",
-            expect![[""]],
+            expect![[r#"
+                Tea
+
+                I had strong tea and toast.
+                Then:
+
+                - one
+                - two
+                  1. deep
+
+                > Said she.
+
+                End
+
+                last"#]],
         );
     }
 
@@ -258,7 +271,23 @@ mod tests {
         check(
             "A<br>b ![alt *x*](y.png) c <em>d</em> <script>e</script>f[^1] &amp; \\* <http://g.h>\n\n<p>One\ntwo</p>\n\n[^1]: A note.\n\n\
              | a | b |\n|---|---|\n| c | d |\n\n```rust\nlet x;\n\n  y\n```\n",
-            expect![[""]],
+            expect![[r#"
+                A
+                b  c d f & * http://g.h
+
+                One two
+
+
+
+                A note.
+
+                a | b
+                c | d
+
+                let x;
+
+                  y
+            "#]],
         );
     }
 }

@@ -154,7 +154,7 @@ mod tests {
 
     #[test]
     fn comments_are_measured() {
-        assert_eq!(comment_chars("a: 1\ncomments:\n  - b\n\n  c\nd: 2\n"), 19);
+        assert_eq!(comment_chars("a: 1\ncomments:\n  - b\n\n  c\nd: 2\n"), 21);
         assert_eq!(comment_chars("comments:\n- b"), 13);
     }
 }

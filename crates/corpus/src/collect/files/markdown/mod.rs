@@ -10,7 +10,8 @@ mod front;
 mod html;
 mod template;
 
-use super::{Claim, Format, Reading, Source, chars, claim, extension};
+use super::partition::Partition;
+use super::{Claim, Format, Reading, Source, chars, claim, extension, section};
 use crate::document::{Body, Document, Kind, Title};
 use crate::edit;
 use crate::issue::{Code, Issue, Severity};
@@ -62,9 +63,18 @@ fn read(source: &Source<'_>) -> Reading {
     let front_chars = chars(&source.text[..front.body]) - front.comment_chars;
     reading.tally.settle("front matter", front_chars, title_chars);
 
-    let mut document = Document::new(source.path, 0, Kind::Post, title, Body::Text(flat.text));
-    document.date = front.date.or(named_date);
-    reading.documents.push(document);
+    if section::is_long(source, &flat.text) {
+        let mut partition = Partition::new(&flat.text);
+        reading.documents = section::divide(source, &flat.text, &mut partition, title);
+        reading.tally.merge(&partition.finish());
+    } else {
+        reading.documents.push(Document::new(source.path, 0, Kind::Post, title, Body::Text(flat.text)));
+    }
+    let date = front.date.or(named_date);
+    for document in &mut reading.documents {
+        document.date.clone_from(&date);
+        document.flags.extend(front.broken.as_ref().map(|_| "unreadable front matter".to_owned()));
+    }
     reading
 }
 

@@ -1,7 +1,5 @@
 //! Tags of the machinery around a post: Liquid, kramdown attributes, WordPress shortcodes.
 
-use std::ops::Range;
-
 use crate::edit::Edit;
 
 const LIQUID: &str = "template tags";
@@ -10,6 +8,8 @@ const SHORTCODE: &str = "shortcodes";
 
 /// Longest tag, in bytes.
 const MAX_TAG: usize = 4096;
+/// Longest Liquid comment, in bytes.
+const MAX_COMMENT: usize = 1 << 16;
 
 /// WordPress shortcodes that hold no words of the author.
 const SHORTCODES: &[&str] =
@@ -48,24 +48,32 @@ fn tag(text: &str, start: usize) -> Option<(usize, &'static str)> {
     }
 }
 
-/// Bytes up to and with `close`, on the same line unless it is a Liquid tag.
+/// Bytes up to and with `close`, if it comes soon.
 fn closed(rest: &str, close: &str) -> Option<usize> {
-    let at = rest.find(close)?;
-    (at < MAX_TAG).then_some(at + close.len())
+    find_within(rest, close, MAX_TAG).map(|at| at + close.len())
+}
+
+/// Where an ASCII pattern begins within the first `max` bytes. The bound keeps a text of nothing
+/// but openers from costing the square of its length.
+fn find_within(text: &str, pattern: &str, max: usize) -> Option<usize> {
+    let window = &text.as_bytes()[..text.len().min(max)];
+    window.windows(pattern.len()).position(|bytes| bytes == pattern.as_bytes())
 }
 
 fn end_of_comment(text: &str, from: usize) -> usize {
-    let Some(found) = text[from..].find("endcomment") else { return from };
-    let Range { start, .. } = from + found..from;
-    text[start..].find("%}").map_or(from, |end| start + end + 2)
+    let end = || {
+        let start = from + find_within(&text[from..], "endcomment", MAX_COMMENT)?;
+        Some(start + closed(&text[start..], "%}")?)
+    };
+    end().unwrap_or(from)
 }
 
 /// `{: .class #id key="v"}` and `{:toc}`, but not a Ruby hash such as `{:a => 1}`.
 fn kramdown(rest: &str) -> Option<usize> {
-    let end = rest.find('}')?;
-    let inner = &rest[2..end];
+    let end = closed(rest, "}")?;
+    let inner = &rest[2..end - 1];
     let is_attribute = inner.starts_with([' ', '.', '#']) || inner.contains('=') || inner == "toc";
-    (is_attribute && !inner.contains('\n') && !inner.contains("=>")).then_some(end + 1)
+    (is_attribute && !inner.contains('\n') && !inner.contains("=>")).then_some(end)
 }
 
 /// `[caption id="x" …]`, `[/caption]`, `[gallery]`; a Markdown link is none.
@@ -77,8 +85,8 @@ fn shortcode(rest: &str) -> Option<usize> {
     if !SHORTCODES.contains(&name) || !after.starts_with([' ', ']']) {
         return None;
     }
-    let end = rest.find(']')? + 1;
-    (end < MAX_TAG && !rest[end..].starts_with(['(', '['])).then_some(end)
+    let end = closed(rest, "]")?;
+    (!rest[end..].starts_with(['(', '['])).then_some(end)
 }
 
 #[cfg(test)]

@@ -17,23 +17,31 @@ const CLOSE: (f64, f64, f64) = (0.75, 1.15, 2.0);
 const MIN_LAST: f64 = 0.35;
 
 /// Bytes of every sentence, without the blanks after it.
-pub(super) fn sentences(text: &str) -> Vec<Range<usize>> {
+pub(crate) fn sentences(text: &str) -> Vec<Range<usize>> {
     let mut found: Vec<Range<usize>> = Vec::new();
-    let mut goes_on = false;
+    // Whether the piece before ended in an abbreviation; nothing where it ended a line.
+    let mut goes_on = None;
     for (at, piece) in text.split_sentence_bound_indices() {
         let start = at + piece.len() - piece.trim_start().len();
         let end = start + piece.trim().len();
         if start == end {
-            goes_on = false;
+            goes_on = None;
             continue;
         }
         match found.last_mut() {
-            Some(last) if goes_on => last.end = end,
+            // `"Well?" he said.` is one sentence: what goes on in lower case has not ended.
+            Some(last) if goes_on.is_some_and(|abbreviated| abbreviated || begins_small(piece)) => {
+                last.end = end
+            }
             _ => found.push(start..end),
         }
-        goes_on = !piece.contains('\n') && ends_in_abbreviation(piece);
+        goes_on = (!piece.contains('\n')).then(|| ends_in_abbreviation(piece));
     }
     found
+}
+
+fn begins_small(piece: &str) -> bool {
+    piece.trim_start().starts_with(char::is_lowercase)
 }
 
 fn ends_in_abbreviation(piece: &str) -> bool {
@@ -53,7 +61,7 @@ struct Atom {
 
 /// Bytes of passages of about `target` words, in order, without overlap; between them there are
 /// only blanks.
-pub(super) fn passages(text: &str, target: usize) -> Vec<Range<usize>> {
+pub(crate) fn passages(text: &str, target: usize) -> Vec<Range<usize>> {
     let mut passages: Vec<(Range<usize>, usize)> = Vec::new();
     let mut is_open = false;
     for atom in atoms(text, target) {
