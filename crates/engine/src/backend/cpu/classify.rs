@@ -8,6 +8,7 @@ use super::view::{Elem, Mat, MatMut};
 use super::elementwise;
 use crate::backend::Bound;
 use crate::op::{self, IGNORE};
+use crate::program::Precision;
 
 impl Cpu {
     pub(super) fn cross_entropy(&self, bound: &Bound<'_>, op: &op::CrossEntropy) {
@@ -58,8 +59,8 @@ impl Cpu {
     /// Room for the gradient in the memory of the logits: bf16 in the first half of each row if products round anyway.
     fn gradient_over<'a>(&self, bound: &Bound<'_>, logits: MatMut<'a>) -> MatMut<'a> {
         match bound.program.compute() {
-            crate::program::Precision::F32 => logits,
-            crate::program::Precision::Bf16 => {
+            Precision::F32 => logits,
+            Precision::Bf16 => {
                 let (rows, cols, stride) = (logits.rows, logits.cols, 2 * logits.stride);
                 // SAFETY: the same bytes as the logits, half as wide.
                 unsafe { MatMut::from_raw(logits.row_ptr(0), Elem::Bf16, rows, cols, stride) }

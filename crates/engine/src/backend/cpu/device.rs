@@ -8,7 +8,7 @@ use super::view::{Elem, Mat, MatMut};
 use super::{attention, cached, elementwise, embed, gate, norm, optimizer, rope};
 use crate::backend::{Bound, BufferId, Device, DeviceError, FillRows, Probe, View};
 use crate::op::{self, Op};
-use crate::program::{DType, Program, TensorId};
+use crate::program::{DType, Precision, Program, TensorId};
 use half::bf16;
 use std::num::NonZeroUsize;
 
@@ -319,8 +319,8 @@ impl Device for Cpu {
             return Ok(self.insert(Buffer::Plain(memory)));
         }
         let precision = match dtype {
-            DType::Bf16 => super::gemm::Precision::Bf16,
-            DType::F32 | DType::U32 => super::gemm::Precision::F32,
+            DType::Bf16 => Precision::Bf16,
+            DType::F32 | DType::U32 => Precision::F32,
         };
         // SAFETY: filled above, and nobody writes it any more.
         let mat = unsafe { Mat::from_raw(memory.at(0, bytes), Elem::F32, rows, cols, cols) };

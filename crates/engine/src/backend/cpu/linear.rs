@@ -13,7 +13,7 @@ use half::bf16;
 impl Cpu {
     /// `c = epilogue(Σ segments)` at the precision of the program.
     pub(super) fn product(&self, bound: &Bound<'_>, segments: &[Segment<'_>], epilogue: &Epilogue<'_>, c: MatMut<'_>) {
-        gemm(&self.pool, self.isa, precision(bound.program.compute()), segments, epilogue, c);
+        gemm(&self.pool, self.isa, bound.program.compute(), segments, epilogue, c);
     }
 
     pub(super) fn linear(&self, bound: &Bound<'_>, op: &op::Linear) {
@@ -204,12 +204,5 @@ impl Transposed {
 fn add_column_sums(x: Mat<'_>, sums: &mut [f32]) {
     for row in 0..x.rows {
         sums.iter_mut().enumerate().for_each(|(col, sum)| *sum += x.get(row, col));
-    }
-}
-
-fn precision(compute: crate::program::Precision) -> super::gemm::Precision {
-    match compute {
-        crate::program::Precision::F32 => super::gemm::Precision::F32,
-        crate::program::Precision::Bf16 => super::gemm::Precision::Bf16,
     }
 }

@@ -5,11 +5,12 @@
 //! write the gradient.
 
 use super::isa::Isa;
-use super::math::{exp, max, sum};
+use super::math::{exp2, max, sum};
 use super::pool::Pool;
 use super::row::{BLOCK, blocks, read, write};
 use super::simd::{Simd, kernel};
 use super::view::{Mat, MatMut};
+use std::f32::consts::LOG2_E;
 
 /// Where [`cross_entropy`] leaves the gradient of the logits.
 #[derive(Debug, Clone, Copy)]
@@ -79,7 +80,7 @@ kernel! {
             for (at, n) in blocks(logits.cols) {
                 let block = &mut block[..n];
                 read(logits, row, at, block);
-                block.iter_mut().for_each(|x| *x = exp::<S>(*x - largest) * factor);
+                block.iter_mut().for_each(|x| *x = power::<S>(*x, largest) * factor);
                 if (at..at + n).contains(&target) {
                     block[target - at] -= scale;
                 }
@@ -115,10 +116,17 @@ fn normalizer<S: Simd>(logits: Mat<'_>, row: usize, block: &mut [f32; BLOCK]) ->
             total *= f64::from(largest - top).exp();
             largest = top;
         }
-        block.iter_mut().for_each(|x| *x = exp::<S>(*x - largest));
+        block.iter_mut().for_each(|x| *x = power::<S>(*x, largest));
         total += f64::from(sum(block));
     }
     (largest, total)
+}
+
+/// exp(x − largest), for x not above it. An error in the last bits of the exponent
+/// weighs most where the power is next to nothing.
+#[inline(always)]
+fn power<S: Simd>(x: f32, largest: f32) -> f32 {
+    exp2::<S>((x - largest) * LOG2_E)
 }
 
 #[cfg(test)]

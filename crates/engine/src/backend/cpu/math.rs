@@ -68,66 +68,64 @@ pub(super) fn sigmoid<S: Simd>(x: f32) -> f32 {
     1.0 / (1.0 + exp::<S>(-x))
 }
 
-/// Lanes of every sum: four vectors of the widest processor, enough to hide the latency of an addition.
-const LANES: usize = 64;
+/// Lanes of every sum: two vectors of the widest processor. More would not stay in its registers.
+const LANES: usize = 32;
 
-/// Adds up `term(a, b)` over two slices of one length.
+/// Folds `step(a, b, so_far)` over two slices of one length, and the lanes with `join`.
+///
+/// The last block is filled up with `pad`, on which `step` must do nothing. It is
+/// a block like the others so that the lanes never leave the registers.
 #[inline(always)]
-pub(super) fn sum_pairs(a: &[f32], b: &[f32], term: impl Fn(f32, f32, f32) -> f32) -> f32 {
-    let mut lanes = [0.0_f32; LANES];
+fn reduce(
+    (a, b): (&[f32], &[f32]),
+    (start, pad): (f32, f32),
+    step: impl Fn(f32, f32, f32) -> f32,
+    join: impl Fn(f32, f32) -> f32,
+) -> f32 {
+    let mut lanes = [start; LANES];
     let (a_blocks, a_tail) = a.as_chunks::<LANES>();
     let (b_blocks, b_tail) = b.as_chunks::<LANES>();
     for (a, b) in a_blocks.iter().zip(b_blocks) {
         for idx in 0..LANES {
-            lanes[idx] = term(a[idx], b[idx], lanes[idx]);
+            lanes[idx] = step(a[idx], b[idx], lanes[idx]);
         }
     }
-    for ((lane, a), b) in lanes.iter_mut().zip(a_tail).zip(b_tail) {
-        *lane = term(*a, *b, *lane);
+    if !a_tail.is_empty() {
+        let (mut a, mut b) = ([pad; LANES], [pad; LANES]);
+        a[..a_tail.len()].copy_from_slice(a_tail);
+        b[..b_tail.len()].copy_from_slice(b_tail);
+        for idx in 0..LANES {
+            lanes[idx] = step(a[idx], b[idx], lanes[idx]);
+        }
     }
-    fold(lanes, |a, b| a + b)
+    let mut half = [start; 16];
+    for idx in 0..16 {
+        half[idx] = join(lanes[idx], lanes[idx + 16]);
+    }
+    let mut four = [start; 4];
+    for idx in 0..4 {
+        four[idx] = join(join(half[idx], half[idx + 4]), join(half[idx + 8], half[idx + 12]));
+    }
+    join(join(four[0], four[1]), join(four[2], four[3]))
 }
 
 /// Σ aᵢ bᵢ.
 #[inline(always)]
 pub(super) fn dot<S: Simd>(a: &[f32], b: &[f32]) -> f32 {
-    sum_pairs(a, b, |a, b, sum| S::fma(a, b, sum))
+    reduce((a, b), (0.0, 0.0), |a, b, sum| S::fma(a, b, sum), |a, b| a + b)
 }
 
 /// Σ xᵢ.
 #[inline(always)]
 pub(super) fn sum(x: &[f32]) -> f32 {
-    sum_pairs(x, x, |a, _, sum| a + sum)
+    reduce((x, x), (0.0, 0.0), |a, _, sum| a + sum, |a, b| a + b)
 }
 
 /// The largest number, or negative infinity if there is none. NaN is passed over.
 #[inline(always)]
 pub(super) fn max(x: &[f32]) -> f32 {
     let larger = |a: f32, b: f32| if a > b { a } else { b };
-    let mut lanes = [f32::NEG_INFINITY; LANES];
-    let (blocks, tail) = x.as_chunks::<LANES>();
-    for block in blocks {
-        for idx in 0..LANES {
-            lanes[idx] = larger(block[idx], lanes[idx]);
-        }
-    }
-    for (lane, x) in lanes.iter_mut().zip(tail) {
-        *lane = larger(*x, *lane);
-    }
-    fold(lanes, larger)
-}
-
-/// Folds the lanes by halves.
-#[inline(always)]
-fn fold(mut lanes: [f32; LANES], join: impl Fn(f32, f32) -> f32) -> f32 {
-    let mut width = LANES;
-    while width > 1 {
-        width /= 2;
-        for idx in 0..width {
-            lanes[idx] = join(lanes[idx], lanes[idx + width]);
-        }
-    }
-    lanes[0]
+    reduce((x, x), (f32::NEG_INFINITY, f32::NEG_INFINITY), |a, _, top| larger(a, top), larger)
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@
 
 use super::elementwise::same_shape;
 use super::isa::Isa;
-use super::math::{dot, sum_pairs};
+use super::math::dot;
 use super::pool::Pool;
 use super::row::{read, rows_per_task, write};
 use super::simd::{Simd, kernel};
@@ -118,7 +118,7 @@ kernel! {
                 }
             }
             dy.iter_mut().zip(from.gamma).for_each(|(dy, gamma)| *dy *= gamma);
-            let along = sum_pairs(&dy, &x, |dy, x, sum| S::fma(dy, x, sum)) * r * r / cols as f32;
+            let along = dot::<S>(&dy, &x) * r * r / cols as f32;
             for ((dy, x), acc) in dy.iter_mut().zip(&x).zip(&acc) {
                 *dy = S::fma(r, S::fma(-along, *x, *dy), *acc);
             }

@@ -2,11 +2,7 @@
 //!
 //! Nothing is stored between the forward and the backward pass: the same seed,
 //! stream, row and column always give the same bit, on any number of threads.
-//!
-//! # Source
-//! The 32-bit mixing steps are the `lowbias32` constants of Chris Wellons,
-//! *Prospecting for Hash Functions*, 2018; the 64-bit ones those of Steele, Lea
-//! and Flood, *Fast Splittable Pseudorandom Number Generators*, 2014 (SplitMix64).
+//! [`crate::op::dropout`] says which numbers are dropped; this computes the same bits many at a time.
 
 use super::elementwise::same_shape;
 use super::isa::Isa;
@@ -14,6 +10,7 @@ use super::pool::Pool;
 use super::row::{BLOCK, blocks, read, rows_per_task, write};
 use super::simd::kernel;
 use super::view::{Mat, MatMut};
+use crate::op::dropout::{bits, kept_factor, row_key, threshold};
 use std::ops::Range;
 
 /// Names one mask: the same three values give the same mask wherever it is used again.
@@ -40,8 +37,7 @@ pub fn dropout(pool: &Pool, isa: Isa, mask: Dropout, x: Mat<'_>, y: MatMut<'_>) 
 kernel! {
     fn drop_rows<S>(rows: Range<usize>, mask: Dropout, x: Mat<'_>, y: MatMut<'_>) {
         let mut block = [0.0; BLOCK];
-        let threshold = (f64::from(mask.rate) * 2_f64.powi(32)).round() as u32;
-        let factor = (1.0 / (1.0 - f64::from(mask.rate))) as f32;
+        let (threshold, factor) = (threshold(mask.rate), kept_factor(mask.rate));
         for row in rows {
             let key = row_key(mask.seed, mask.stream, row as u64);
             for (at, n) in blocks(x.cols) {
@@ -55,28 +51,6 @@ kernel! {
             }
         }
     }
-}
-
-/// 64 well-mixed bits for a row of a stream.
-fn row_key(seed: u64, stream: u64, row: u64) -> u64 {
-    mix64(mix64(mix64(seed).wrapping_add(stream)).wrapping_add(row))
-}
-
-fn mix64(x: u64) -> u64 {
-    let x = x.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    x ^ (x >> 31)
-}
-
-/// 32 well-mixed bits for a column of a row; one half of the key before, one between the mixing steps.
-#[inline(always)]
-fn bits(key: u64, col: u32) -> u32 {
-    let x = col.wrapping_mul(0x9e37_79b9).wrapping_add(key as u32);
-    let x = (x ^ (x >> 16)).wrapping_mul(0x7feb_352d);
-    let x = x ^ (key >> 32) as u32;
-    let x = (x ^ (x >> 15)).wrapping_mul(0x846c_a68b);
-    x ^ (x >> 16)
 }
 
 #[cfg(test)]

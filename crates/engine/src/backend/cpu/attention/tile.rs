@@ -99,7 +99,7 @@ pub(super) trait Arith {
     /// The processor must have the instructions.
     #[inline(always)]
     unsafe fn narrow(row: &[f32; COLS], words: &mut [u32]) {
-        words.iter_mut().zip(row).for_each(|(word, x)| *word = x.to_bits());
+        words.copy_from_slice(&row.map(f32::to_bits));
     }
 
     /// A product of any number of rows.

@@ -41,15 +41,7 @@ pub use transpose::transpose;
 use super::isa::Isa;
 use super::pool::Pool;
 use super::view::{Mat, MatMut};
-
-/// What the operands of a product are rounded to; sums are f32 always.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Precision {
-    /// Operands as f32.
-    F32,
-    /// Operands rounded to bf16, nearest even. Denormal operands may count as zero.
-    Bf16,
-}
+pub use crate::program::Precision;
 
 /// The right operand of a product: K × N as the product sees it.
 #[derive(Debug, Clone, Copy)]

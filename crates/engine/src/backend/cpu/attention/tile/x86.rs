@@ -221,4 +221,42 @@ impl Arith for Narrow {
             }
         }
     }
+    #[inline(always)]
+    unsafe fn transpose_16(from: *const u32, from_stride: usize, to: *mut u32, to_stride: usize) {
+        for (row, col) in [(0, 0), (0, 8), (8, 0), (8, 8)] {
+            // SAFETY: a quarter of the blocks that the caller promised.
+            unsafe {
+                let from = from.add(row * from_stride + col).cast();
+                transpose_256(from, from_stride, to.add(col * to_stride + row).cast(), to_stride);
+            }
+        }
+    }
+}
+
+/// An 8 × 8 block: 128-bit lanes, then pairs of words, then words.
+#[inline(always)]
+unsafe fn transpose_256(from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize) {
+    // SAFETY: the caller promised both blocks and AVX2.
+    unsafe {
+        for half in [0, 4] {
+            let mut rows = [_mm256_setzero_ps(); 4];
+            for (idx, row) in rows.iter_mut().enumerate() {
+                let at = from.add(idx * from_stride + half);
+                let low = _mm256_castps128_ps256(_mm_loadu_ps(at));
+                *row = _mm256_insertf128_ps(low, _mm_loadu_ps(at.add(4 * from_stride)), 1);
+            }
+            let [a, b, c, d] = rows;
+            let (ab, cd) = (_mm256_unpacklo_ps(a, b), _mm256_unpacklo_ps(c, d));
+            let (ab_high, cd_high) = (_mm256_unpackhi_ps(a, b), _mm256_unpackhi_ps(c, d));
+            let columns = [
+                _mm256_shuffle_ps(ab, cd, 0x44),
+                _mm256_shuffle_ps(ab, cd, 0xee),
+                _mm256_shuffle_ps(ab_high, cd_high, 0x44),
+                _mm256_shuffle_ps(ab_high, cd_high, 0xee),
+            ];
+            for (idx, column) in columns.into_iter().enumerate() {
+                _mm256_storeu_ps(to.add((half + idx) * to_stride), column);
+            }
+        }
+    }
 }

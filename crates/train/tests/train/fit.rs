@@ -1,0 +1,235 @@
+//! From sequences and a base to an adapter, uninterrupted, interrupted and killed.
+
+use crate::tiny;
+use penname_ledger::event::{Event, Recorder, Silent, Witness};
+use penname_ledger::run::Parent;
+use penname_ledger::seed::Seed;
+use penname_ledger::{Hash, Run};
+use penname_model::{Checkpoint, Config};
+use penname_token::Sequence;
+use penname_train::settings::{Settings, Way};
+use penname_train::{Ending, Error, Outcome, Task, finetune, resume};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+/// A base, data, and a folder for runs.
+struct Room {
+    folder: tempfile::TempDir,
+    checkpoint: Checkpoint,
+    config: Config,
+    train: Vec<Sequence>,
+    held_out: Vec<Sequence>,
+}
+
+impl Room {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let checkpoint = tiny::base(folder.path());
+        let config = checkpoint.config().unwrap();
+        let (train, held_out) = tiny::dialect();
+        Self { folder, checkpoint, config, train, held_out }
+    }
+
+    fn run(&self, name: &str) -> Run {
+        let parent = Parent::Base { name: "tiny".into(), hash: Hash::of(b"tiny") };
+        Run::create(&self.folder.path().join("runs"), name, parent).unwrap()
+    }
+
+    fn task<'a>(&'a self, run: &'a Run, settings: &'a Settings) -> Task<'a> {
+        Task {
+            checkpoint: &self.checkpoint,
+            config: &self.config,
+            base: "tiny",
+            train: &self.train,
+            held_out: &self.held_out,
+            end_ids: &[tiny::END],
+            settings,
+            seed: Seed(5),
+            run,
+        }
+    }
+
+    fn train(&self, run: &Run, settings: &Settings, witness: &dyn Witness) -> Result<Outcome, Error> {
+        finetune(&self.task(run, settings), &mut tiny::device(), witness, &AtomicBool::new(false))
+    }
+
+    fn resume(&self, run: &Run, settings: &Settings) -> Result<Outcome, Error> {
+        resume(&self.task(run, settings), &mut tiny::device(), &Silent, &AtomicBool::new(false))
+    }
+}
+
+fn result(run: &Run) -> Vec<u8> {
+    std::fs::read(run.adapter().join("adapter_model.safetensors")).unwrap()
+}
+
+fn rows(path: &Path) -> Vec<serde_json::Value> {
+    let text = std::fs::read_to_string(path).unwrap();
+    let mut rows: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    // Speed is the one thing that two equal runs do not share.
+    rows.iter_mut().for_each(|row| drop(row.as_object_mut().unwrap().remove("tokens_per_s")));
+    rows
+}
+
+/// Stops the thread it is called on when training reaches a step, as a kill would.
+struct Kill {
+    at: u64,
+}
+
+impl Witness for Kill {
+    fn see(&self, event: &Event) {
+        if let Event::Progress { done, .. } = event {
+            assert!(*done < self.at, "killed on purpose");
+        }
+    }
+}
+
+/// Asks for a stop when training reaches a step, as Ctrl-C would.
+struct Interrupt<'a> {
+    at: u64,
+    stop: &'a AtomicBool,
+    seen: AtomicU64,
+}
+
+impl Witness for Interrupt<'_> {
+    fn see(&self, event: &Event) {
+        if let Event::Progress { done, .. } = event {
+            self.seen.store(*done, Ordering::Relaxed);
+            self.stop.store(*done >= self.at, Ordering::Relaxed);
+        }
+    }
+}
+
+#[test]
+fn a_run_learns_and_passes_its_gates() {
+    let room = Room::new();
+    let (run, recorder) = (room.run("good"), Recorder::default());
+    let outcome = room.train(&run, &tiny::settings(), &recorder).unwrap();
+    assert_eq!(outcome.ending, Ending::Finished);
+    let best = outcome.state.watch.best_nats.unwrap();
+    assert!(best < 0.8 * outcome.state.base_nats, "held-out loss {best}, base {}", outcome.state.base_nats);
+    assert!(outcome.gates.len() >= 9 && outcome.gates.iter().all(|gate| gate.passed));
+    let (config, pairs) = penname_model::peft::load_adapter(&run.adapter()).unwrap();
+    assert_eq!((config.rank, pairs.len()), (4, 14));
+    assert!(matches!(room.train(&run, &tiny::settings(), &Silent), Err(Error::AlreadyBegun { step: 24, .. })));
+}
+
+#[test]
+fn a_killed_run_resumes_to_the_same_bits() {
+    let room = Room::new();
+    let settings = tiny::settings();
+    let whole = room.run("whole");
+    room.train(&whole, &settings, &Silent).unwrap();
+    for at in [6, 10, 13, 20, 23] {
+        let run = room.run(&format!("killed-{at}"));
+        let killed = std::panic::AssertUnwindSafe(|| room.train(&run, &settings, &Kill { at }).map(drop));
+        assert!(std::panic::catch_unwind(killed).is_err());
+        let outcome = room.resume(&run, &settings).unwrap();
+        assert_eq!(outcome.ending, Ending::Finished);
+        assert!(result(&run) == result(&whole), "killed at step {at}");
+        assert_eq!(rows(&run.metrics()), rows(&whole.metrics()), "metrics of the run killed at step {at}");
+    }
+}
+
+#[test]
+fn an_interrupted_run_saves_and_resumes_to_the_same_bits() {
+    let room = Room::new();
+    let settings = tiny::settings();
+    let whole = room.run("whole");
+    room.train(&whole, &settings, &Silent).unwrap();
+    let (run, stop) = (room.run("interrupted"), AtomicBool::new(false));
+    let interrupt = Interrupt { at: 8, stop: &stop, seen: AtomicU64::new(0) };
+    let outcome = finetune(&room.task(&run, &settings), &mut tiny::device(), &interrupt, &stop).unwrap();
+    assert_eq!((outcome.ending, outcome.state.step), (Ending::Interrupted, 8));
+    room.resume(&run, &settings).unwrap();
+    assert!(result(&run) == result(&whole));
+}
+
+#[test]
+fn finetune_and_resume_cannot_be_confused() {
+    let room = Room::new();
+    let settings = tiny::settings();
+    let run = room.run("new");
+    assert!(matches!(room.resume(&run, &settings), Err(Error::NothingToResume { .. })));
+    room.train(&run, &settings, &Silent).unwrap();
+    let other = Settings { learning_rate: 1e-3, ..settings };
+    assert!(matches!(room.resume(&run, &other), Err(Error::OtherInputs { .. })));
+}
+
+#[test]
+fn patience_ends_a_run_that_no_longer_improves() {
+    let room = Room::new();
+    // A rate that soon does harm: the first evaluations are the best.
+    let settings = Settings { learning_rate: 0.2, steps: 400, patience: 3, evaluate_every: 1, ..tiny::settings() };
+    let run = room.run("impatient");
+    match room.train(&run, &settings, &Silent) {
+        Ok(outcome) => assert_eq!(outcome.ending, Ending::Patience),
+        Err(error) => assert!(matches!(error, Error::GateClosed { .. } | Error::Diverged { .. }), "{error}"),
+    }
+}
+
+#[test]
+fn full_training_gives_a_model_that_opens() {
+    let room = Room::new();
+    let settings = Settings { method: Way::Full, learning_rate: 3e-3, dropout: 0.0, ..tiny::settings() };
+    let run = room.run("full");
+    let outcome = room.train(&run, &settings, &Silent).unwrap();
+    assert!(outcome.state.watch.best_nats.unwrap() < outcome.state.base_nats);
+    let model = Checkpoint::open(run.adapter()).unwrap();
+    assert_eq!(model.config().unwrap(), room.config);
+    assert_ne!(model.bytes("model.norm.weight").unwrap(), room.checkpoint.bytes("model.norm.weight").unwrap());
+}
+
+fn closed(result: Result<Outcome, Error>, gate: &str) {
+    match result {
+        Err(Error::GateClosed { name, .. }) => assert_eq!(name, gate),
+        other => panic!("expected gate `{gate}` closed, got {other:?}"),
+    }
+}
+
+#[test]
+fn seeded_faults_stop_the_run_and_name_their_cause() {
+    let mut room = Room::new();
+    let settings = tiny::settings();
+    let good = (room.train.clone(), room.held_out.clone());
+
+    room.train[3].mask.fill(false);
+    closed(room.train(&room.run("empty-mask"), &settings, &Silent), "every example teaches");
+    room.train.clone_from(&good.0);
+
+    room.train[2].mask[5] = false;
+    closed(room.train(&room.run("no-end"), &settings, &Silent), "the end is inside the loss");
+    room.train.clone_from(&good.0);
+
+    room.held_out.push(room.train[7].clone());
+    closed(room.train(&room.run("leak"), &settings, &Silent), "the held-out text is unseen");
+    room.held_out.clone_from(&good.1);
+
+    // Labels already shifted by the caller are shifted again by the packing.
+    for sequence in room.train.iter_mut().chain(&mut room.held_out) {
+        let end = sequence.ids.len() - 1;
+        sequence.ids[2..end].rotate_left(1);
+    }
+    closed(room.train(&room.run("shifted"), &settings, &Silent), "the base knows the language");
+    (room.train, room.held_out) = good;
+
+    let none = Settings { steps: 0, ..settings };
+    assert!(matches!(room.train(&room.run("no-steps"), &none, &Silent), Err(Error::Setting { name: "steps", .. })));
+
+}
+
+#[test]
+fn a_tensor_that_is_not_there_is_named() {
+    let room = Room::new();
+    let folder = tempfile::tempdir().unwrap();
+    let config = room.checkpoint.path().join("config.json");
+    std::fs::copy(config, folder.path().join("config.json")).unwrap();
+    let values = vec![1.0; 32];
+    let one = penname_model::weights::Outgoing::from_values("model.norm.weight", [32], penname_model::Storage::F32, &values);
+    let path = folder.path().join("model.safetensors");
+    penname_model::weights::write_safetensors(&path, vec![one], &std::collections::BTreeMap::new()).unwrap();
+    let checkpoint = Checkpoint::open(folder.path()).unwrap();
+    let (run, settings) = (room.run("torn"), tiny::settings());
+    let task = Task { checkpoint: &checkpoint, ..room.task(&run, &settings) };
+    let error = finetune(&task, &mut tiny::device(), &Silent, &AtomicBool::new(false)).unwrap_err();
+    assert!(error.to_string().contains("model.embed_tokens.weight"), "{error}");
+}

@@ -1,0 +1,4 @@
+//! Whole runs of a tiny model: they end well, resume exactly, and stop at faults.
+
+mod fit;
+mod tiny;
