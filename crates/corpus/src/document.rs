@@ -68,8 +68,19 @@ pub enum Fate {
     Dropped(String),
 }
 
+/// How the bytes of a file became text.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Encoding {
+    /// The encoding: `windows-1252`.
+    pub name: String,
+    /// How sure that is, 0 to 1.
+    pub confidence: f64,
+    /// Places that fit the encoding nowhere, each now U+FFFD.
+    pub replaced: usize,
+}
+
 /// A piece of writing.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Document {
     /// Hash of the kind of source, the path and the position: stable while the file keeps its name.
     pub uid: String,
@@ -89,6 +100,9 @@ pub struct Document {
     pub body: Body,
     /// Characters it had when it was read, before cleaning.
     pub given: u64,
+    /// How its file was decoded, unless it was faultless UTF-8.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encoding: Option<Encoding>,
     /// Remarks of the reader: `unreadable front matter`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub flags: Vec<String>,
@@ -108,6 +122,7 @@ impl Document {
             date: None,
             body,
             given: 0,
+            encoding: None,
             flags: Vec::new(),
             fate: Fate::Train,
         };

@@ -61,10 +61,13 @@ fn every_format_in_one_folder() {
             b"QUESTION: Is it wet?\r\nANSWER: Yes.\r\n\r\nVery.\r\n\r\nQUESTION: Why?\r\nANSWER:\r\n",
         ),
         ("latin.txt", b"Caf\xe9 au lait for L\xe9on and Ren\xe9e.\n\nThe kettle waited, d\xe9j\xe0 vu."),
+        ("README.md", b"About this folder."),
         ("photo.jpg", b"\xff\xd8\xff\xe0"),
         (".DS_Store", b"\0\0\0\x01Bud1"),
     ];
     let prepared = run(files, &Settings::default()).unwrap();
+    let latin = prepared.documents.iter().find(|d| d.path == "latin.txt").unwrap();
+    assert_eq!(latin.encoding.as_ref().unwrap().name, "windows-1252");
     let mut seen = String::new();
     for (what, examples) in [("train", &prepared.train), ("held out", &prepared.held_out)] {
         for example in examples {
@@ -105,6 +108,7 @@ fn every_format_in_one_folder() {
         format of column.txt: question-answer (the text opens with QUESTION:)
         held out: 1 of 4 documents, about 1 examples (only 4 files: divided by their documents; too little writing for more)
         .DS_Store Skipped Hidden: hidden
+        README.md Skipped NotWriting: about the folder, not part of the writing
         blog/2020-01-03-draft.md Skipped Draft: marked as a draft or unpublished
         chat/talk.jsonl Part Json: EOF while parsing a string at line 1 column 8
         photo.jpg Skipped NotWriting: a picture, sound or font

@@ -25,16 +25,17 @@ fn find(text: &str, traits: &Traits) -> Vec<Edit> {
         return Vec::new();
     }
     let mut edits = Vec::new();
-    let mut from = 0;
-    while let Some(start) = text[from..].find('[').map(|found| from + found) {
-        from = start + 1;
-        if !opens(&text[start..]) {
+    let mut open = Vec::new();
+    for (at, bracket) in text.match_indices(['[', ']']) {
+        if bracket == "[" {
+            open.push(at);
             continue;
         }
-        if let Some(length) = balanced(&text[start..]) {
-            let end = start + length;
+        let Some(start) = open.pop() else { continue };
+        let end = at + 1;
+        if end - start <= MAX_NOTE && opens(&text[start..]) {
+            // A note inside a note goes with the outer one: its edit begins inside the other's.
             edits.push(Edit::cut(start - blank_before(text, start, end)..end, NAME));
-            from = end;
         }
     }
     edits
@@ -42,20 +43,6 @@ fn find(text: &str, traits: &Traits) -> Vec<Edit> {
 
 fn opens(rest: &str) -> bool {
     OPENERS.iter().any(|opener| rest.get(..opener.len()).is_some_and(|s| s.eq_ignore_ascii_case(opener)))
-}
-
-/// Bytes up to and with the bracket that closes the first one.
-fn balanced(rest: &str) -> Option<usize> {
-    let mut depth = 0usize;
-    for (at, b) in rest.bytes().enumerate().take(MAX_NOTE) {
-        match b {
-            b'[' => depth += 1,
-            b']' if depth == 1 => return Some(at + 1),
-            b']' => depth -= 1,
-            _ => {}
-        }
-    }
-    None
 }
 
 /// 1 when the note stands after a space that would be left over, as before a comma or another space.

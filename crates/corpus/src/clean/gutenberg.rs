@@ -12,6 +12,19 @@ const FOOTER: &str = "gutenberg footer";
 
 /// Paragraphs looked at after the header for credits of those who made the file.
 const MAX_CREDITS: usize = 4;
+/// Longest paragraph of credits, in bytes.
+const MAX_CREDIT: usize = 600;
+/// What credits begin with.
+const CREDITS_BEGIN: &[&str] = &[
+    "Produced by",
+    "E-text prepared by",
+    "Etext prepared by",
+    "This etext was",
+    "This file was produced",
+    "Prepared by",
+    "Transcribed from",
+    "Transcribed by",
+];
 
 pub(super) const CLEANER: Cleaner = Cleaner {
     name: "gutenberg frame",
@@ -67,27 +80,20 @@ fn ends(line: &str) -> bool {
             .any(|mark| line.starts_with(mark))
 }
 
-/// The byte after the paragraphs of credits that begin at `start`.
+/// The byte after the paragraphs of credits that begin at `start`. A paragraph too long for
+/// credits is a text without blank lines: only its first line is taken then.
 fn credits_end(text: &str, start: usize) -> usize {
     let mut end = start;
     for _ in 0..MAX_CREDITS {
         let rest = &text[end..];
         let paragraph = rest.trim_start();
-        let credit = [
-            "Produced by",
-            "E-text prepared by",
-            "Etext prepared by",
-            "This etext was",
-            "This file was produced",
-            "Prepared by",
-            "Transcribed from",
-            "Transcribed by",
-        ];
-        if !credit.iter().any(|words| paragraph.starts_with(words)) {
+        if !CREDITS_BEGIN.iter().any(|words| paragraph.starts_with(words)) {
             break;
         }
+        let length = paragraph.find("\n\n").unwrap_or(paragraph.len());
+        let first_line = paragraph.find('\n').unwrap_or(paragraph.len());
         end += rest.len() - paragraph.len();
-        end += paragraph.find("\n\n").unwrap_or(paragraph.len());
+        end += if length <= MAX_CREDIT { length } else { first_line };
     }
     end
 }
@@ -116,6 +122,12 @@ mod tests {
             "***START OF THE PROJECT GUTENBERG EBOOK X***\nTEXT\n***END OF THE PROJECT GUTENBERG EBOOK X***\n\
              *END THE SMALL PRINT! FOR PUBLIC DOMAIN EBOOKS*Ver.02/11/02*END*\n",
             "TEXT\n",
+        );
+        let dense = format!("Produced by A\n{}", "TEXT\n".repeat(200));
+        check(
+            &CLEANER,
+            &format!("*** START OF THIS PROJECT GUTENBERG EBOOK X ***\n{dense}"),
+            &dense["Produced by A".len()..],
         );
         check(
             &CLEANER,

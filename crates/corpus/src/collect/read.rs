@@ -10,7 +10,7 @@ use super::walk::File;
 use super::{Collected, Seen};
 use crate::Settings;
 use crate::clean::{Plan, Scope, Traits, is_framed};
-use crate::document::{Body, Document};
+use crate::document::{Body, Document, Encoding};
 use crate::edit::{self, Cut};
 use crate::encoding::{self, Decoded};
 use crate::issue::{Code, Issue, Severity};
@@ -34,6 +34,7 @@ impl Reader<'_> {
         collected.given += decoded.given;
         collected.tally.absorb(&decoded.cuts);
         collected.issues.extend(encoding_issue(&file.name, &decoded));
+        let encoding = provenance(&decoded);
         let text = decoded.text;
         if text.trim().is_empty() {
             collected.tally.drop("empty files", chars(&text));
@@ -58,13 +59,15 @@ impl Reader<'_> {
         if seen.n_files == 1 {
             seen.first = file.name.clone();
         }
+        let n_before = collected.documents.len();
         self.documents(&source, format, collected);
+        collected.documents[n_before..].iter_mut().for_each(|d| d.encoding.clone_from(&encoding));
     }
 
     /// Reads the bytes, never more than the settings allow, and decodes them.
     fn decode(&self, file: &File) -> Result<Decoded, Issue> {
         let issue = |code, severity, detail: String| Issue::new(&file.name, code, severity, detail);
-        if let Some((severity, code, detail)) = files::passed_over(&file.name) {
+        if let Some((severity, code, detail)) = files::passed_over(self.settings, &file.name) {
             return Err(issue(code, severity, detail.to_owned()));
         }
         let unreadable = |error: std::io::Error| issue(Code::Unreadable, Severity::Bad, error.to_string());
@@ -121,6 +124,17 @@ impl Reader<'_> {
         }
         document
     }
+}
+
+/// How the text was decoded, where that is worth keeping: faultless UTF-8 goes without saying.
+fn provenance(decoded: &Decoded) -> Option<Encoding> {
+    let is_plain = decoded.encoding == "UTF-8" && decoded.replaced == 0;
+    let Decoded { encoding, confidence, replaced, .. } = decoded;
+    (!is_plain).then(|| Encoding {
+        name: (*encoding).to_owned(),
+        confidence: *confidence,
+        replaced: *replaced,
+    })
 }
 
 fn encoding_issue(name: &str, decoded: &Decoded) -> Option<Issue> {

@@ -85,8 +85,7 @@ pub const ALL: &[Format] =
 
 /// The format of a text and why: forced by the settings, or the strongest claim.
 pub(super) fn choose(source: &Source<'_>) -> (&'static Format, String) {
-    let forced = source.settings.format.iter().filter(|(end, _)| source.path.ends_with(end.as_str()));
-    if let Some((end, name)) = forced.max_by_key(|(end, _)| end.len())
+    if let Some((end, name)) = forced(source.settings, source.path)
         && let Some(format) = ALL.iter().find(|format| format.name == name)
     {
         return (format, format!("the settings say so for `{end}`"));
@@ -102,8 +101,15 @@ pub(super) fn choose(source: &Source<'_>) -> (&'static Format, String) {
     (best.0, best.1.reason)
 }
 
-/// Files that are not opened, judged by their names.
-pub(super) fn passed_over(path: &str) -> Option<(Severity, Code, &'static str)> {
+/// The setting that forces the format of a path: the longest that matches its end.
+fn forced<'a>(settings: &'a Settings, path: &str) -> Option<(&'a String, &'a String)> {
+    settings.format.iter().filter(|(end, _)| path.ends_with(end.as_str())).max_by_key(|(end, _)| end.len())
+}
+
+/// Files that are not opened, judged by their names, unless the settings force a format on them.
+pub(super) fn passed_over(settings: &Settings, path: &str) -> Option<(Severity, Code, &'static str)> {
+    const ABOUT: &[&str] =
+        &["readme", "license", "licence", "copying", "notice", "changelog", "contributing"];
     const PICTURES: &[&str] = &[
         "png", "jpg", "jpeg", "gif", "webp", "avif", "svg", "ico", "bmp", "tif", "tiff", "heic", "mp3",
         "m4a", "wav", "ogg", "flac", "mp4", "mov", "webm", "avi", "mkv", "woff", "woff2", "ttf", "otf",
@@ -118,7 +124,13 @@ pub(super) fn passed_over(path: &str) -> Option<(Severity, Code, &'static str)> 
     ];
     let extension = extension(path);
     let is = |list: &[&str]| list.contains(&extension.as_str());
+    let stem =
+        path.rsplit('/').next().unwrap_or(path).split('.').next().unwrap_or_default().to_ascii_lowercase();
     match () {
+        () if forced(settings, path).is_some() => None,
+        () if ABOUT.contains(&stem.as_str()) => {
+            Some((Severity::Skipped, Code::NotWriting, "about the folder, not part of the writing"))
+        }
         () if is(PICTURES) => Some((Severity::Skipped, Code::NotWriting, "a picture, sound or font")),
         () if is(PROGRAMS) => Some((Severity::Skipped, Code::NotWriting, "a program or its settings")),
         () if is(UNREAD) => {
