@@ -1,0 +1,87 @@
+//! Nothing in the repository knows the machine it was made on: no absolute paths of somebody's
+//! folders, no address of a package index.
+
+use super::{File, Finding, lines};
+
+/// Folders of one machine.
+const FOLDERS: &[&str] = &["/work/", "/root/", "/home/", "/Users/"];
+
+/// Addresses and settings that name a package index.
+const INDEXES: &[&str] = &[
+    "pypi.",
+    "pythonhosted.",
+    "crates.io",
+    "npmjs.",
+    "--index-url",
+    "--extra-index-url",
+    "index-url =",
+    "replace-with",
+    "PIP_INDEX",
+];
+
+/// The one index that a lock file may name.
+const PUBLIC_INDEX: &str = r#"source = "registry+https://github.com/rust-lang/crates.io-index""#;
+
+/// Files that spell such names for a reason.
+const EXCUSED: &[(&str, &str)] = &[("xtask/src/tidy/place.rs", "the list itself")];
+
+pub(super) fn check(files: &[File]) -> Vec<Finding> {
+    let files = files.iter().filter(|file| EXCUSED.iter().all(|(path, _)| *path != file.path));
+    files.flat_map(check_file).collect()
+}
+
+fn check_file(file: &File) -> Vec<Finding> {
+    let is_lock = file.path == "Cargo.lock";
+    let fault = |(line, text): (usize, &str)| {
+        if is_lock && text == PUBLIC_INDEX {
+            return None;
+        }
+        let (name, expected) = fault_of(text)?;
+        Some(Finding::new(&file.path, line, format!("`{name}`"), expected))
+    };
+    lines(&file.text).filter_map(fault).collect()
+}
+
+fn fault_of(text: &str) -> Option<(&'static str, &'static str)> {
+    let folder =
+        FOLDERS.iter().find(|folder| text.match_indices(**folder).any(|(at, _)| begins_path(text, at)));
+    if let Some(folder) = folder {
+        return Some((folder, "a path inside the checkout"));
+    }
+    let index = INDEXES.iter().find(|index| text.contains(**index))?;
+    Some((index, "the index the machine is set up for"))
+}
+
+/// Whether the slash at `at` begins a path instead of standing inside one.
+fn begins_path(text: &str, at: usize) -> bool {
+    let before = text[..at].chars().next_back();
+    before.is_none_or(|c| !(c.is_alphanumeric() || "._-~*)}>".contains(c)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{file, shown};
+    use super::*;
+    use expect_test::expect;
+
+    #[test]
+    fn machines_are_not_named() {
+        let text =
+            "See /work/shared and bench/work/base.\nopen(\"/home/me/x\")\n../work/x\npip --index-url=x\n";
+        expect![[r#"
+            docs/a.md:1: `/work/`, expected a path inside the checkout
+            docs/a.md:2: `/home/`, expected a path inside the checkout
+            docs/a.md:4: `--index-url`, expected the index the machine is set up for
+        "#]]
+        .assert_eq(&shown(&check(&[file("docs/a.md", text)])));
+    }
+
+    #[test]
+    fn a_lock_file_names_the_public_index_only() {
+        let text = format!("{PUBLIC_INDEX}\nsource = \"registry+https://mirror.crates.io/index\"\n");
+        expect![[r#"
+            Cargo.lock:2: `crates.io`, expected the index the machine is set up for
+        "#]]
+        .assert_eq(&shown(&check(&[file("Cargo.lock", &text)])));
+    }
+}
