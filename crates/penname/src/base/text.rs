@@ -1,0 +1,155 @@
+//! Tokenizer and template of a checkpoint, from whichever files it came with.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use penname_model::weights::gguf::{Metadata, Tokenizer as InGguf};
+use penname_model::{Checkpoint, Config};
+use penname_token::tokenizer::TokenizerConfig;
+use penname_token::{GgufVocab, Renderer, Template, Tokenizer, template};
+use serde_json::Value;
+
+use super::Place;
+use crate::failure::{Failure, Kind};
+use crate::settings::Settings;
+
+/// Larger than any honest template or tokenizer.
+const MAX_FILE_BYTES: u64 = 256 << 20;
+
+/// Joins the checkpoint's tokenizer with the template the settings ask for, or its own.
+pub(super) fn renderer(
+    checkpoint: &Checkpoint,
+    config: &Config,
+    settings: &Settings,
+    place: &Place,
+) -> Result<Renderer, Failure> {
+    let (tokenizer, own) = match checkpoint.gguf_metadata() {
+        Some(metadata) => from_gguf(metadata)?,
+        None => from_folder(&folder_of(checkpoint.path()), config)?,
+    };
+    let template = match &settings.template {
+        Some(wanted) => named(wanted, &tokenizer, settings, place)?,
+        None => Template::new(&own.ok_or_else(no_template)?, &tokenizer)?,
+    };
+    Ok(Renderer::new(tokenizer, template))
+}
+
+fn from_gguf(metadata: &Metadata) -> Result<(Tokenizer, Option<String>), Failure> {
+    let Some(found) = InGguf::from_metadata(metadata)? else {
+        return Err(Failure::new(Kind::Input, "the GGUF file has no tokenizer")
+            .hint("choose a file that was made with one"));
+    };
+    let template = found.chat_template.clone();
+    let vocab = GgufVocab {
+        model: found.model,
+        pre: found.pre,
+        tokens: found.tokens,
+        token_types: found.token_types,
+        merges: found.merges,
+        scores: Some(found.scores).filter(|scores| !scores.is_empty()),
+        bos: found.bos,
+        eos: found.eos,
+        eot: found.eot,
+        unk: found.unk,
+        pad: found.pad,
+        add_bos: found.add_bos,
+        add_space_prefix: found.add_space_prefix,
+    };
+    Ok((Tokenizer::from_gguf(&vocab)?, template))
+}
+
+fn from_folder(dir: &Path, config: &Config) -> Result<(Tokenizer, Option<String>), Failure> {
+    let path = dir.join("tokenizer.json");
+    let Some(json) = read(&path)? else {
+        let message = format!("`{}` is missing", path.display());
+        return Err(
+            Failure::new(Kind::Input, message).hint("a folder needs `tokenizer.json` beside its weights")
+        );
+    };
+    let beside = match read(&dir.join("tokenizer_config.json"))? {
+        Some(json) => TokenizerConfig::from_json(&json)?,
+        None => TokenizerConfig::default(),
+    };
+    let tokenizer = Tokenizer::from_json(&json)?.with_config(&beside, &ends(dir, config)?)?;
+    // A file of its own is the newer way, and wins where both are there.
+    let template = match read(&dir.join("chat_template.jinja"))? {
+        Some(text) => Some(utf8(text, "chat_template.jinja")?),
+        None => beside.chat_template,
+    };
+    Ok((tokenizer, template))
+}
+
+/// The further ends of a reply, from `generation_config.json` and the configuration.
+fn ends(dir: &Path, config: &Config) -> Result<Vec<u32>, Failure> {
+    let mut ids = config.eos.clone();
+    if let Some(json) = read(&dir.join("generation_config.json"))? {
+        let value: Value = serde_json::from_slice(&json).map_err(|error| {
+            Failure::of(Kind::Input, &error).while_doing("`generation_config.json` is not readable")
+        })?;
+        let listed = &value["eos_token_id"];
+        let each = listed.as_array().map_or(std::slice::from_ref(listed), Vec::as_slice);
+        ids.extend(each.iter().filter_map(|id| u32::try_from(id.as_u64()?).ok()));
+    }
+    ids.sort_unstable();
+    ids.dedup();
+    Ok(ids)
+}
+
+/// The template the settings ask for: a file, or one of the built-in ones.
+fn named(
+    wanted: &str,
+    tokenizer: &Tokenizer,
+    settings: &Settings,
+    place: &Place,
+) -> Result<Template, Failure> {
+    let is_file = Path::new(wanted).extension().is_some_and(|end| end == "jinja" || end == "j2");
+    if !is_file {
+        return Template::builtin(wanted, tokenizer).map_err(|error| {
+            Failure::from(error).hint("or the path of a .jinja file, which begins in the folder of the voice")
+        });
+    }
+    let path = PathBuf::from(place.meant(wanted, settings.origin("template")));
+    let Some(text) = read(&path)? else {
+        let message = format!("template `{}` does not exist", path.display());
+        return Err(Failure::new(Kind::Usage, message).hint(known()));
+    };
+    Ok(Template::new(&utf8(text, wanted)?, tokenizer)?)
+}
+
+fn known() -> String {
+    let names: Vec<&str> = template::builtin::ALL.iter().map(|builtin| builtin.name).collect();
+    format!("built-in templates: {}", names.join(", "))
+}
+
+fn no_template() -> Failure {
+    Failure::new(Kind::Usage, "the base model comes without a chat template")
+        .hint(format!("set `template` to one that suits it; {}", known()))
+}
+
+/// The folder a checkpoint's other files lie in.
+fn folder_of(path: &Path) -> PathBuf {
+    if path.is_dir() { path.to_path_buf() } else { path.parent().unwrap_or(Path::new(".")).to_path_buf() }
+}
+
+/// A file that may not be there.
+fn read(path: &Path) -> Result<Option<Vec<u8>>, Failure> {
+    let failed = |error: std::io::Error| {
+        Failure::of(Kind::Input, &error).while_doing(format!("cannot read `{}`", path.display()))
+    };
+    let n_bytes = match fs::metadata(path) {
+        Ok(meta) => meta.len(),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(failed(error)),
+    };
+    if n_bytes > MAX_FILE_BYTES {
+        let message = format!("`{}` has {n_bytes} bytes, expected at most {MAX_FILE_BYTES}", path.display());
+        return Err(Failure::new(Kind::Input, message));
+    }
+    fs::read(path).map(Some).map_err(failed)
+}
+
+fn utf8(bytes: Vec<u8>, name: &str) -> Result<String, Failure> {
+    String::from_utf8(bytes)
+        .map_err(|error| Failure::of(Kind::Input, &error).while_doing(format!("`{name}` is not text")))
+}

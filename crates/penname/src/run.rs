@@ -1,0 +1,51 @@
+//! From what was typed to an exit code.
+
+use std::panic::{self, AssertUnwindSafe};
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::cli::{self, Cli};
+use crate::desk::Desk;
+use crate::failure::{self, Failure, Kind};
+use crate::{interrupt, screen};
+
+/// Does what was typed.
+pub(crate) fn run() -> ExitCode {
+    panic::set_hook(Box::new(|panic| {
+        screen::aside(&format!("error: {panic}\nhint: {}", failure::how_to_report()));
+    }));
+    let done = panic::catch_unwind(AssertUnwindSafe(run_typed));
+    ExitCode::from(done.unwrap_or(Kind::Bug.code()))
+}
+
+fn run_typed() -> u8 {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(told) => {
+            // Help and version go to stdout and are no failure; a closed pipe is none either.
+            let _unread = told.print();
+            return u8::try_from(told.exit_code()).unwrap_or(Kind::Usage.code());
+        }
+    };
+    let desk = Desk::new(cli.global);
+    interrupt::listen(&desk.screen);
+    let done = match cli.command {
+        Some(command) => command.run(&desk),
+        None => {
+            desk.screen.result("intro", &cli::intro(), || cli::intro().to_owned());
+            Ok(())
+        }
+    };
+    let failed = done.err().map(|failure| tell(&desk, &failure));
+    let unwritten = desk.screen.finish().err().map(|error| {
+        let failure = Failure::of(Kind::Device, &error).while_doing("stdout cannot be written to");
+        tell(&desk, &failure)
+    });
+    failed.or(unwritten).unwrap_or(0)
+}
+
+fn tell(desk: &Desk, failure: &Failure) -> u8 {
+    desk.screen.error(&failure.report());
+    failure.code()
+}

@@ -1,0 +1,233 @@
+//! Every setting there is. Validation, `penname settings`, its help and the reference page are all
+//! made from this list, and a test holds it to the types it fills.
+
+pub(crate) use super::key::Key;
+use super::key::Kind;
+
+const COUNT: Kind = Kind::Count(1, 1_000_000_000);
+const SHARE: Kind = Kind::Real(0.0, 1.0);
+
+const fn key(name: &'static str, kind: Kind, default: &'static str, about: &'static str) -> Key {
+    Key { name, kind, default, about }
+}
+
+/// All of them, in the order in which they are shown.
+pub(crate) const ALL: &[Key] = &[
+    key("recipe", Kind::Maybe(&Kind::Text), "null", "starting values for a sort of writing"),
+    key(
+        "base",
+        Kind::Text,
+        "smollm2-135m-instruct",
+        "the model to start from: a short name, a folder, a .gguf file, or owner/name on the hub",
+    ),
+    key(
+        "template",
+        Kind::Maybe(&Kind::Text),
+        "null",
+        "how turns are written: a built-in name or a .jinja file; nothing is the base model's own",
+    ),
+    key(
+        "seed",
+        Kind::Count(0, u64::MAX),
+        "0",
+        "where all chance begins: the same seed gives the same result",
+    ),
+    key("effort", Kind::Word(&["quick", "normal", "thorough"]), "normal", "the dial: how much time to spend"),
+    key("voice.name", Kind::Maybe(&Kind::Text), "null", "whose voice it is; nothing is the folder's name"),
+    key(
+        "voice.persona",
+        Kind::Maybe(&Kind::Text),
+        "null",
+        "a system prompt put before every example and every chat",
+    ),
+    key("corpus.format", Kind::Map, "{}", "formats forced by the end of a path: {\".txt\": plain}"),
+    key("corpus.profiles", Kind::Entries, "[]", "profiles of numbered books to try before the built-in ones"),
+    key("corpus.max_file_bytes", COUNT, "67108864", "largest file read, in bytes"),
+    key("corpus.max_bad_share", SHARE, "0.2", "share of files that may be lost before the work stops"),
+    key("corpus.drafts", Kind::Flag, "false", "whether posts marked as drafts are used"),
+    key("corpus.clean.enable", Kind::List, "[]", "cleaners switched on by name"),
+    key("corpus.clean.disable", Kind::List, "[]", "cleaners switched off by name"),
+    key("corpus.dedupe.exact", Kind::Flag, "true", "drop documents whose words are the same"),
+    key("corpus.dedupe.near", Kind::Flag, "true", "drop documents that are nearly the same"),
+    key(
+        "corpus.dedupe.jaccard",
+        Kind::Real(0.05, 1.0),
+        "0.8",
+        "share of common word runs from which two documents are nearly the same",
+    ),
+    key("corpus.split.share", Kind::Real(0.0, 0.5), "0.1", "share of the characters held out for measuring"),
+    key(
+        "corpus.split.min_examples",
+        Kind::Count(0, 1_000_000),
+        "8",
+        "examples to hold out at least, where there is enough writing",
+    ),
+    key(
+        "corpus.split.unit",
+        Kind::Word(&["auto", "file", "document"]),
+        "auto",
+        "what stays together when holding out",
+    ),
+    key(
+        "corpus.compose.passage_words",
+        Kind::Count(20, 1_000_000),
+        "350",
+        "words a passage of running text aims at",
+    ),
+    key("corpus.compose.post_words", COUNT, "700", "posts up to this many words stay whole"),
+    key("corpus.compose.post_prompt", Kind::Text, "\"{title}\"", "what asks for a post"),
+    key(
+        "corpus.compose.title_prompt",
+        Kind::Text,
+        "\"Write about: {title}\"",
+        "what asks for the opening of a titled text",
+    ),
+    key(
+        "corpus.compose.continue_prompt",
+        Kind::Text,
+        "\"Continue this text:\\n\\n{text}\"",
+        "what asks for more of a text",
+    ),
+    key(
+        "corpus.compose.bare_prompt",
+        Kind::Text,
+        "Write something.",
+        "what asks for a text too short to take a prompt from",
+    ),
+    key(
+        "train.method",
+        Kind::Word(&["lora", "full"]),
+        "lora",
+        "what is trained: low-rank pairs beside the weights, or the weights",
+    ),
+    key("train.rank", Kind::Count(1, 4096), "16", "rank of the low-rank pairs"),
+    key("train.alpha", Kind::Real(1e-6, 1e6), "32", "numerator of their scale"),
+    key("train.dropout", Kind::Real(0.0, 0.95), "0", "share of their inputs dropped"),
+    key("train.rslora", Kind::Flag, "false", "scale by the root of the rank instead of the rank"),
+    key("train.targets", Kind::List, "[]", "linears that get a pair; none named means all"),
+    key("train.learning_rate", Kind::Real(1e-9, 1.0), "2e-4", "highest learning rate"),
+    key("train.epochs", Kind::Real(0.01, 1000.0), "3", "times each example is seen; the effort dial sets it"),
+    key("train.steps", Kind::Maybe(&COUNT), "null", "optimizer steps, instead of epochs"),
+    key("train.batch_examples", Kind::Count(1, 1_000_000), "8", "examples in one optimizer step"),
+    key(
+        "train.batch_tokens",
+        Kind::Count(2, 4_000_000),
+        "1024",
+        "tokens computed at once: memory, and the longest example",
+    ),
+    key("train.warmup", SHARE, "0.05", "share of the steps over which the learning rate rises"),
+    key(
+        "train.schedule",
+        Kind::Word(&["cosine", "linear", "constant"]),
+        "cosine",
+        "how the learning rate falls afterwards",
+    ),
+    key("train.weight_decay", SHARE, "0", "decoupled weight decay"),
+    key("train.clip", Kind::Real(0.0, 1e6), "1", "norm to which the gradient is clipped; zero never clips"),
+    key("train.beta1", Kind::Real(0.0, 0.99999), "0.9", "decay of the mean gradient"),
+    key("train.beta2", Kind::Real(0.0, 0.999_999), "0.999", "decay of the mean squared gradient"),
+    key(
+        "train.precision",
+        Kind::Auto(&Kind::Word(&["bf16", "f32"])),
+        "auto",
+        "what products round their inputs to; auto is bf16 where the processor is faster with it",
+    ),
+    key(
+        "train.evaluate_every",
+        Kind::Auto(&COUNT),
+        "auto",
+        "steps between evaluations; auto makes at least ten a run",
+    ),
+    key(
+        "train.patience",
+        Kind::Count(0, 1_000_000),
+        "4",
+        "evaluations without improvement after which training stops; zero never stops",
+    ),
+    key(
+        "train.checkpoint_every",
+        Kind::Auto(&COUNT),
+        "auto",
+        "steps between checkpoints; auto makes at least four a run",
+    ),
+    key(
+        "write.temperature",
+        Kind::Real(0.0, 10.0),
+        "0.7",
+        "how freely the next token is chosen; zero takes the likeliest",
+    ),
+    key(
+        "write.top_k",
+        Kind::Count(0, 10_000_000),
+        "50",
+        "choose among this many likeliest tokens; zero is all",
+    ),
+    key(
+        "write.top_p",
+        Kind::Real(0.0, 1.0),
+        "0.95",
+        "choose among the likeliest tokens that hold this share",
+    ),
+    key("write.min_p", SHARE, "0", "leave out tokens less likely than this share of the likeliest"),
+    key(
+        "write.repetition_penalty",
+        Kind::Real(0.1, 10.0),
+        "1.1",
+        "how much less likely a token becomes once it was used; 1 is no change",
+    ),
+    key("write.max_tokens", Kind::Count(1, 10_000_000), "300", "longest reply, in tokens"),
+    key(
+        "evaluate.questions",
+        Kind::Count(1, 1_000_000),
+        "24",
+        "held-out prompts that are answered; the effort dial sets it",
+    ),
+];
+
+/// The key of this name.
+pub(crate) fn find(name: &str) -> Option<&'static Key> {
+    ALL.iter().find(|key| key.name == name)
+}
+
+/// Whether the name is a section: `train` of `train.rank`.
+pub(crate) fn is_section(name: &str) -> bool {
+    ALL.iter().any(|key| key.name.strip_prefix(name).is_some_and(|rest| rest.starts_with('.')))
+}
+
+/// The key or section most like what was typed, if any is like it. Someone who wrote `rank` meant
+/// `train.rank`.
+pub(crate) fn suggest(typed: &str) -> Option<&'static str> {
+    let last = |name: &'static str| name.rsplit('.').next().unwrap_or(name);
+    if let Some(key) = ALL.iter().find(|key| last(key.name) == typed) {
+        return Some(key.name);
+    }
+    let likeness = |name: &str| strsim::normalized_damerau_levenshtein(name, typed);
+    let best_of = |key: &'static Key| likeness(key.name).max(likeness(last(key.name)));
+    let best = ALL.iter().map(|key| (key.name, best_of(key))).max_by(|a, b| a.1.total_cmp(&b.1))?;
+    (best.1 > 0.6).then_some(best.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_no_key_is_a_section() {
+        for (idx, key) in ALL.iter().enumerate() {
+            assert!(ALL[idx + 1..].iter().all(|other| other.name != key.name), "{}", key.name);
+            assert!(!is_section(key.name), "{}", key.name);
+            assert!(!key.about.ends_with('.'), "{}", key.name);
+        }
+    }
+
+    #[test]
+    fn suggestions_are_what_was_meant() {
+        let check = |typed, expected| assert_eq!(suggest(typed), expected, "{typed}");
+        check("train.rnk", Some("train.rank"));
+        check("rank", Some("train.rank"));
+        check("train.learning-rate", Some("train.learning_rate"));
+        check("temprature", Some("write.temperature"));
+        check("bse", Some("base"));
+        check("zzzzzz", None);
+    }
+}

@@ -1,0 +1,128 @@
+//! What was meant, with types: the form in which commands read settings.
+
+use penname_ledger::Seed;
+use serde::de::{Deserializer, Error as _};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// Every setting with its value.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Meant {
+    /// Starting values for a sort of writing.
+    pub(crate) recipe: Option<String>,
+    /// The model to start from.
+    pub(crate) base: String,
+    /// A built-in template or a file.
+    pub(crate) template: Option<String>,
+    /// Where all chance begins.
+    pub(crate) seed: Seed,
+    /// The dial.
+    pub(crate) effort: Effort,
+    /// Whose voice it is.
+    pub(crate) voice: Voice,
+    /// How writing is prepared.
+    pub(crate) corpus: penname_corpus::Settings,
+    /// How weights are changed.
+    pub(crate) train: Train,
+    /// How replies are written.
+    pub(crate) write: Write,
+    /// How the voice is measured.
+    pub(crate) evaluate: Evaluate,
+}
+
+/// How much time to spend.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Effort {
+    /// See whether it works.
+    Quick,
+    /// A voice.
+    Normal,
+    /// The best voice this machine makes.
+    Thorough,
+}
+
+/// Whose voice it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Voice {
+    /// Its name.
+    pub(crate) name: Option<String>,
+    /// A system prompt.
+    pub(crate) persona: Option<String>,
+}
+
+/// How weights are changed; the words and numbers of `penname_train::Settings` before what is
+/// automatic is decided.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "each field is described in the list of settings")]
+pub(crate) struct Train {
+    pub(crate) method: String,
+    pub(crate) rank: usize,
+    pub(crate) alpha: f64,
+    pub(crate) dropout: f64,
+    pub(crate) rslora: bool,
+    pub(crate) targets: Vec<String>,
+    pub(crate) learning_rate: f64,
+    pub(crate) epochs: f64,
+    pub(crate) steps: Option<u64>,
+    pub(crate) batch_examples: usize,
+    pub(crate) batch_tokens: usize,
+    pub(crate) warmup: f64,
+    pub(crate) schedule: String,
+    pub(crate) weight_decay: f64,
+    pub(crate) clip: f64,
+    pub(crate) beta1: f64,
+    pub(crate) beta2: f64,
+    pub(crate) precision: Auto<String>,
+    pub(crate) evaluate_every: Auto<u64>,
+    pub(crate) patience: u64,
+    pub(crate) checkpoint_every: Auto<u64>,
+}
+
+/// How replies are written.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "each field is described in the list of settings")]
+pub(crate) struct Write {
+    pub(crate) temperature: f32,
+    pub(crate) top_k: usize,
+    pub(crate) top_p: f32,
+    pub(crate) min_p: f32,
+    pub(crate) repetition_penalty: f32,
+    pub(crate) max_tokens: usize,
+}
+
+/// How the voice is measured.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Evaluate {
+    /// Held-out prompts that are answered.
+    pub(crate) questions: usize,
+}
+
+/// A value, or the wish that it be chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub(crate) enum Auto<T> {
+    /// Chosen by the program, which then says what and why.
+    #[serde(serialize_with = "auto")]
+    Auto,
+    /// Chosen by the person.
+    Is(T),
+}
+
+fn auto<S: serde::Serializer>(serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str("auto")
+}
+
+impl<'de, T: for<'a> Deserialize<'a>> Deserialize<'de> for Auto<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match Value::deserialize(deserializer)? {
+            Value::String(word) if word == "auto" => Ok(Self::Auto),
+            value => serde_json::from_value(value).map(Self::Is).map_err(D::Error::custom),
+        }
+    }
+}
