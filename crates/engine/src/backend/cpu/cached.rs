@@ -1,24 +1,17 @@
 //! Attention of new tokens over a cache of keys and values.
 //!
 //! Tokens of one prompt that arrive together go through the tiles of training.
-//! A lone token cannot fill a tile: it reads the cache once, at the speed of
-//! memory, cut into pieces that several threads take and that are joined in order.
+//! A lone token, or a few, cannot fill a tile: they read the cache once, cut into
+//! pieces that several threads take and that are joined in order.
 
-use super::attention::{Problem, run_forward};
+use super::attention::{PIECE, Piece, Problem, are_few, run_forward, run_pieces};
 use super::isa::Isa;
-use super::math::{dot, exp2, max, sum};
+use super::math::exp2;
 use super::pool::Pool;
-use super::row::{read, write};
-use super::simd::{Simd, kernel};
+use super::row::write;
+use super::simd::kernel;
 use super::view::{Mat, MatMut};
-use std::f32::consts::LOG2_E;
 use std::ops::Range;
-
-/// Cache rows that one task reads.
-const PIECE: usize = 256;
-
-/// Tokens of one sequence from which tiles are faster than one pass each.
-const TILED: usize = 4;
 
 /// Queries of new tokens and the cache they look into.
 #[derive(Debug, Clone, Copy)]
@@ -55,17 +48,14 @@ pub fn attention_cached(pool: &Pool, isa: Isa, input: &CachedAttention<'_>, out:
     let spans: Vec<(u32, u32)> = input.first.iter().zip(input.len).map(span).collect();
     let problem = Problem::new((input.q, input.keys, input.values), &spans, input.heads, input.scale);
     assert_eq!((out.rows, out.cols), (n, input.q.cols), "the output has the shape of the queries");
-    let mut lone = Vec::new();
-    for rows in sequences(input.first) {
-        if rows.len() < TILED {
-            lone.extend(rows);
-            continue;
-        }
-        let together =
-            Problem { q: input.q.rows(rows.start, rows.len()), spans: &spans[rows.clone()], ..problem };
+    let (few, many): (Vec<_>, Vec<_>) =
+        sequences(input.first).partition(|queries| are_few(&problem, queries.len()));
+    for rows in many {
+        let q = input.q.rows(rows.start, rows.len());
+        let together = Problem { q, spans: &spans[rows.clone()], ..problem };
         run_forward(pool, isa, &together, out.rows(rows.start, rows.len()), None);
     }
-    run_lone(pool, isa, &problem, &lone, out);
+    run_few(pool, isa, &problem, &few, out);
 }
 
 /// Stretches of queries with one first row.
@@ -77,111 +67,77 @@ fn sequences(first: &[u32]) -> impl Iterator<Item = Range<usize>> {
     })
 }
 
-/// Some cache rows for one query and one key-value head.
-struct Piece {
-    query: usize,
+/// The pieces of one sequence and key-value head, in order of their keys.
+struct Joined {
+    queries: Range<usize>,
     kv_head: usize,
-    keys: Range<usize>,
+    pieces: Range<usize>,
 }
 
-fn run_lone(pool: &Pool, isa: Isa, problem: &Problem<'_>, queries: &[usize], out: MatMut<'_>) {
-    let heads_of = |query: usize| (0..problem.kv_heads).map(move |kv_head| (query, kv_head));
-    let mut pieces = Vec::new();
-    // The pieces of each query and key-value head are neighbours.
-    let mut joined = Vec::new();
-    for (query, kv_head) in queries.iter().flat_map(|query| heads_of(*query)) {
-        let (first, end) = problem.spans[query];
-        let (first, end, from) = (first as usize, end as usize, pieces.len());
-        let starts = (first..end).step_by(PIECE);
-        pieces.extend(starts.map(|at| Piece { query, kv_head, keys: at..(at + PIECE).min(end) }));
-        joined.push((query, kv_head, from..pieces.len()));
+fn run_few(pool: &Pool, isa: Isa, problem: &Problem<'_>, sequences: &[Range<usize>], out: MatMut<'_>) {
+    let n_pieces = |queries: &Range<usize>| keys_of(problem, queries).len().div_ceil(PIECE);
+    let rows_of = |queries: &Range<usize>| queries.len() * problem.group();
+    let n_rows: usize = sequences.iter().map(|queries| n_pieces(queries) * rows_of(queries)).sum();
+    let (n_rows, cols) = (n_rows * problem.kv_heads, problem.width + 2);
+    let mut parts = vec![0.0; n_rows * cols];
+    let parts = MatMut::f32(&mut parts, n_rows, cols);
+    let (mut pieces, mut joined, mut at) = (Vec::new(), Vec::new(), 0);
+    for queries in sequences {
+        for kv_head in 0..problem.kv_heads {
+            let keys = keys_of(problem, queries);
+            let first = pieces.len();
+            for start in keys.clone().step_by(PIECE) {
+                let part = parts.rows(at, rows_of(queries));
+                at += part.rows;
+                let keys = start..(start + PIECE).min(keys.end);
+                pieces.push(Piece { queries: queries.clone(), kv_head, keys, part });
+            }
+            joined.push(Joined { queries: queries.clone(), kv_head, pieces: first..pieces.len() });
+        }
     }
-    // Of every head that shares the key-value head: output, then maximum and sum.
-    let cols = problem.group() * (problem.width + 2);
-    let mut parts = vec![0.0; pieces.len() * cols];
-    let parts_view = MatMut::f32(&mut parts, pieces.len(), cols);
-    pool.run(pieces.len(), |idx| {
-        // SAFETY: each piece has its own row.
-        let part = unsafe { parts_view.row_f32(idx) };
-        read_piece(isa, problem, &pieces[idx], part);
-    });
-    let parts = Mat::f32(&parts, pieces.len(), cols);
+    run_pieces(pool, isa, problem, &pieces);
     pool.for_chunks(joined.len(), 16, |chunk| {
-        for (query, kv_head, range) in &joined[chunk] {
-            join(isa, problem, parts.rows(range.start, range.len()), *query, *kv_head, out);
-        }
+        joined[chunk].iter().for_each(|one| join(isa, problem, one, &pieces[one.pieces.clone()], out));
     });
 }
 
-kernel! {
-    /// Softmax over the rows of one piece, relative to its own maximum.
-    fn read_piece<S>(problem: &Problem<'_>, piece: &Piece, part: &mut [f32]) {
-        let (width, group) = (problem.width, problem.group());
-        let mut q = vec![0.0; group * width];
-        read(problem.q, piece.query, piece.kv_head * group * width, &mut q);
-        q.iter_mut().for_each(|x| *x *= problem.scale * LOG2_E);
-        let mut row = vec![0.0; width];
-        let mut weights = vec![[0.0; PIECE]; group];
-        let keys = problem.kv_columns(problem.k, piece.kv_head);
-        for (idx, key) in piece.keys.clone().enumerate() {
-            read(keys, key, 0, &mut row);
-            for (weights, q) in weights.iter_mut().zip(q.chunks_exact(width)) {
-                weights[idx] = dot::<S>(q, &row);
-            }
-        }
-        let (out, tops_and_sums) = part.split_at_mut(group * width);
-        for (weights, top_and_sum) in weights.iter_mut().zip(tops_and_sums.chunks_exact_mut(2)) {
-            let weights = &mut weights[..piece.keys.len()];
-            let top = max(weights);
-            weights.iter_mut().for_each(|x| *x = exp2::<S>(*x - top));
-            top_and_sum.copy_from_slice(&[top, sum(weights)]);
-        }
-        let values = problem.kv_columns(problem.v, piece.kv_head);
-        for (idx, key) in piece.keys.clone().enumerate() {
-            read(values, key, 0, &mut row);
-            for (weights, out) in weights.iter().zip(out.chunks_exact_mut(width)) {
-                add_scaled::<S>(weights[idx], &row, out);
-            }
-        }
-    }
+/// The cache rows that any of some queries of one sequence sees.
+fn keys_of(problem: &Problem<'_>, queries: &Range<usize>) -> Range<usize> {
+    let spans = &problem.spans[queries.clone()];
+    let end = spans.iter().map(|(_, end)| *end).max().unwrap_or(0);
+    spans.first().map_or(0..0, |(first, _)| *first as usize..end as usize)
 }
 
 kernel! {
-    /// One softmax out of those of the pieces, written as the output of one query.
-    fn join<S>(
-        problem: &Problem<'_>,
-        parts: Mat<'_>,
-        query: usize,
-        kv_head: usize,
-        out: MatMut<'_>,
-    ) {
+    /// One softmax out of those of the pieces, written as the output of some queries.
+    fn join<S>(problem: &Problem<'_>, of: &Joined, pieces: &[Piece<'_>], out: MatMut<'_>) {
         let (width, group) = (problem.width, problem.group());
-        let mut row = vec![0.0; width];
-        for head in 0..group {
-            let at = group * width + 2 * head;
-            let tops = (0..parts.rows).map(|part| parts.row_f32(part)[at]);
-            let top = tops.fold(f32::NEG_INFINITY, f32::max);
+        let mut sum = vec![0.0; width];
+        for row in 0..of.queries.len() * group {
+            let top = pieces.iter().map(|piece| row_of(piece, row)[width]).fold(f32::NEG_INFINITY, f32::max);
             let mut total = 0.0;
-            row.fill(0.0);
-            for part in (0..parts.rows).map(|part| parts.row_f32(part)) {
-                let factor = exp2::<S>(part[at] - top);
-                total = S::fma(part[at + 1], factor, total);
-                add_scaled::<S>(factor, &part[head * width..][..width], &mut row);
+            sum.fill(0.0);
+            for part in pieces.iter().map(|piece| row_of(piece, row)) {
+                let factor = exp2::<S>(part[width] - top);
+                total = S::fma(part[width + 1], factor, total);
+                for (sum, x) in sum.iter_mut().zip(part) {
+                    *sum = S::fma(factor, *x, *sum);
+                }
             }
-            let factor = if parts.rows == 0 { 0.0 } else { 1.0 / total };
-            row.iter_mut().for_each(|x| *x *= factor);
+            // A query that sees nothing attends to nothing.
+            let factor = if total > 0.0 { 1.0 / total } else { 0.0 };
+            sum.iter_mut().for_each(|x| *x *= factor);
+            let (query, head) = (of.queries.start + row / group, of.kv_head * group + row % group);
             // SAFETY: one call writes this query and head.
-            unsafe { write(out, query, (kv_head * group + head) * width, &row) };
+            unsafe { write(out, query, head * width, &sum) };
         }
     }
 }
 
-/// `y += a · x`.
-#[inline(always)]
-fn add_scaled<S: Simd>(a: f32, x: &[f32], y: &mut [f32]) {
-    for (y, x) in y.iter_mut().zip(x) {
-        *y = S::fma(a, *x, *y);
-    }
+/// What a piece found for one (query, head).
+fn row_of<'a>(piece: &Piece<'a>, row: usize) -> &'a [f32] {
+    // SAFETY: the task that wrote the part is done.
+    unsafe { piece.part.as_mat() }.row_f32(row)
 }
 
 #[cfg(test)]
@@ -239,6 +195,9 @@ mod tests {
             check(elem, &[(0, 1)], (3, 1), 64);
             check(elem, &[(10, 690)], (9, 3), 64);
             check(elem, &[(0, 256), (256, 257), (5, 0), (600, 3)], (8, 1), 80);
+            // Three tokens of one sequence, the first of which ends before the last piece.
+            check(elem, &[(7, 255), (7, 256), (7, 260)], (3, 1), 64);
+            check(elem, &[(0, 300)], (20, 1), 16);
             // A sequence of one token, a prompt that begins at row 100, another token.
             let prompt = (0..50).map(|idx| (100, 30 + idx));
             let all: Vec<_> = [(0, 17)].into_iter().chain(prompt).chain([(300, 300)]).collect();

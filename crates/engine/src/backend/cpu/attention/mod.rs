@@ -14,6 +14,7 @@
 
 mod backward;
 mod block;
+mod few;
 mod forward;
 mod pack;
 mod passing;
@@ -30,6 +31,8 @@ use super::view::{Elem, Mat, MatMut};
 use backward::Backward;
 use block::Block;
 pub(super) use block::Problem;
+use few::Few;
+pub(super) use few::{PIECE, are_few};
 use forward::Forward;
 use passing::Saved;
 use spare::Spare;
@@ -107,6 +110,27 @@ pub(super) fn run_forward(
         let block =
             Block { problem, kv_head: task % problem.kv_heads, queries: start..(start + chunk).min(rows) };
         tile::dispatch(isa, pairs, Forward { block, out, lse, spare });
+    });
+}
+
+/// Some keys for some queries and the query heads of one key-value head.
+pub(super) struct Piece<'a> {
+    pub(super) queries: Range<usize>,
+    pub(super) kv_head: usize,
+    /// At most [`PIECE`] rows.
+    pub(super) keys: Range<usize>,
+    /// For every (query, head): E numbers of output, then maximum (times log2 e) and sum.
+    pub(super) part: MatMut<'a>,
+}
+
+/// Softmax over each piece, relative to its own maximum.
+pub(super) fn run_pieces(pool: &Pool, isa: Isa, problem: &Problem<'_>, pieces: &[Piece<'_>]) {
+    let pairs = all_bf16(&[problem.q, problem.k, problem.v]);
+    let spare = &Spare::new();
+    pool.run(pieces.len(), |idx| {
+        let Piece { queries, kv_head, keys, part } = &pieces[idx];
+        let block = Block { problem, kv_head: *kv_head, queries: queries.clone() };
+        tile::dispatch(isa, pairs, Few { block, keys: keys.clone(), part: *part, spare });
     });
 }
 

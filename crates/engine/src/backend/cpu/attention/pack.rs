@@ -2,7 +2,7 @@
 
 use super::super::row::{narrow, widen};
 use super::super::view::{Elem, Mat};
-use super::tile::{Arith, COLS};
+use super::tile::{Arith, COLS, pair};
 use half::bf16;
 use std::ops::Range;
 
@@ -16,11 +16,20 @@ pub(super) fn row_words<A: Arith>(mat: Mat<'_>, row: usize, into: &mut [u32]) {
     // SAFETY: a word is four bytes of any content, and holds what is written to it below.
     let (floats, pairs) = unsafe { (into.align_to_mut::<f32>().1, A::PER_WORD == 2) };
     match (mat.elem, pairs) {
-        (Elem::F32, false) => floats.copy_from_slice(&mat.row_f32(row)[..n]),
+        (Elem::F32, false) => copy(&mat.row_f32(row)[..n], floats),
         (Elem::Bf16, false) => widen(&mat.row_bf16(row)[..n], floats),
-        (Elem::Bf16, true) => as_bf16(into).copy_from_slice(&mat.row_bf16(row)[..n]),
+        (Elem::Bf16, true) => copy(&mat.row_bf16(row)[..n], as_bf16(into)),
         (Elem::F32, true) => narrow(&mat.row_f32(row)[..n], as_bf16(into)),
     }
+}
+
+/// Copies a short row without the call that a copy of unknown length would be.
+#[inline(always)]
+fn copy<T: Copy>(from: &[T], into: &mut [T]) {
+    let (from, from_tail) = from.as_chunks::<16>();
+    let (into, into_tail) = into.as_chunks_mut::<16>();
+    into.iter_mut().zip(from).for_each(|(into, from)| *into = *from);
+    into_tail.iter_mut().zip(from_tail).for_each(|(into, from)| *into = *from);
 }
 
 #[inline(always)]
@@ -39,17 +48,38 @@ pub(super) fn rows_words<A: Arith>(mat: Mat<'_>, rows: Range<usize>, into: &mut 
 
 /// Turns rows of words, paired along the row, into words that pair numbers of neighbouring rows.
 ///
-/// `rows` holds as many rows as a word has numbers; with one, it is copied.
+/// `rows` holds as many rows as a word has numbers, (E in words) each; of E, the
+/// columns from `at` on are taken that fit `into`.
 #[inline(always)]
-pub(super) fn pair_rows<A: Arith>(rows: &[u32], into: &mut [u32]) {
+fn pair_rows<A: Arith>(rows: &[u32], at: usize, into: &mut [u32]) {
     if A::PER_WORD == 1 {
-        into.copy_from_slice(rows);
+        copy(&rows[at..at + into.len()], into);
         return;
     }
     let (first, second) = rows.split_at(rows.len() / 2);
-    for ((words, first), second) in into.as_chunks_mut::<2>().0.iter_mut().zip(first).zip(second) {
-        words[0] = (first & 0xffff) | (second << 16);
-        words[1] = (first >> 16) | (second & 0xffff_0000);
+    let from = at / 2..(at + into.len()) / 2;
+    let (first, first_tail) = first[from.clone()].as_chunks::<16>();
+    let (second, second_tail) = second[from].as_chunks::<16>();
+    let (into, into_tail) = into.as_chunks_mut::<32>();
+    for ((into, first), second) in into.iter_mut().zip(first).zip(second) {
+        // SAFETY: this code runs where the processor has the instructions of `A`.
+        unsafe { A::pair_words(first, second, into) };
+    }
+    for ((into, first), second) in into_tail.as_chunks_mut().0.iter_mut().zip(first_tail).zip(second_tail) {
+        *into = pair(*first, *second);
+    }
+}
+
+/// Rows of words, paired along the row, as pairs of rows by panels of 32 columns:
+/// (rows in words) × 32 each, operands B whose depth is the rows.
+#[inline(always)]
+pub(super) fn by_parts<A: Arith>(rows: &[u32], width: usize, parts: &mut [Vec<u32>]) {
+    for (part, into) in parts.iter_mut().enumerate() {
+        let at = part * COLS;
+        let n = COLS.min(width - at);
+        for (rows, into) in rows.chunks_exact(width).zip(into.chunks_exact_mut(COLS)) {
+            pair_rows::<A>(rows, at, &mut into[..n]);
+        }
     }
 }
 
@@ -79,7 +109,7 @@ impl Turned {
         self.rows[tile.len() * words..n_paired * mat.cols].fill(0);
         let into = self.paired.chunks_exact_mut(mat.cols);
         for (rows, into) in self.rows.chunks_exact(mat.cols).zip(into).take(n_paired) {
-            pair_rows::<A>(rows, into);
+            pair_rows::<A>(rows, 0, into);
         }
         transpose::<A>((n_paired, mat.cols), (&self.paired, mat.cols), (&mut self.words, self.stride));
     }

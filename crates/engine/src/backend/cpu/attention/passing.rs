@@ -1,7 +1,7 @@
 //! A block of queries as the backward pass meets it: every operand that its products read.
 
 use super::block::{Block, Problem, Sight, across};
-use super::pack::pair_rows;
+use super::pack::by_parts;
 use super::tile::{Arith, COLS};
 use crate::backend::cpu::view::Mat;
 use std::f32::consts::LOG2_E;
@@ -39,8 +39,6 @@ pub(super) struct Panel {
 pub(super) struct Columns {
     /// (columns) × (E in words).
     rows: Vec<u32>,
-    /// Words of one row that pair two columns.
-    paired: Vec<u32>,
     /// By panels of E: (columns in words) × 32, operands B whose depth is the columns.
     pub(super) parts: Vec<Vec<u32>>,
 }
@@ -60,7 +58,6 @@ impl Passing {
         };
         let columns = || Columns {
             rows: vec![0; n_panels * n_words],
-            paired: vec![0; width],
             parts: vec![vec![0; n_panels * COLS / A::PER_WORD * COLS]; width.div_ceil(COLS)],
         };
         Self { panels: (0..n_panels).map(|_| panel()).collect(), q: columns(), dout: columns() }
@@ -90,12 +87,7 @@ impl Columns {
     fn fill<A: Arith>(&mut self, block: &Block<'_>, mat: Mat<'_>) {
         let width = block.problem.width;
         block.rows::<A>(mat, &mut self.rows);
-        let used = self.rows.chunks_exact(width).take(block.n_panels() * COLS / A::PER_WORD);
-        for (idx, rows) in used.enumerate() {
-            pair_rows::<A>(rows, &mut self.paired);
-            for (part, words) in self.parts.iter_mut().zip(self.paired.chunks(COLS)) {
-                part[idx * COLS..][..words.len()].copy_from_slice(words);
-            }
-        }
+        let used = block.n_panels() * COLS * width / A::PER_WORD;
+        by_parts::<A>(&self.rows[..used], width, &mut self.parts);
     }
 }

@@ -93,6 +93,17 @@ pub(super) trait Arith {
         }
     }
 
+    /// Words that pair numbers along two rows, as words that pair one number of each row.
+    ///
+    /// # Safety
+    /// The processor must have the instructions.
+    #[inline(always)]
+    unsafe fn pair_words(first: &[u32; 16], second: &[u32; 16], into: &mut [u32; 32]) {
+        for ((words, first), second) in into.as_chunks_mut().0.iter_mut().zip(first).zip(second) {
+            *words = pair(*first, *second);
+        }
+    }
+
     /// A row of numbers as `COLS / PER_WORD` words, each of neighbours along the row.
     ///
     /// # Safety
@@ -127,6 +138,12 @@ pub(super) trait Arith {
     }
 }
 
+/// (a, b), (c, d) become (a, c), (b, d).
+#[inline(always)]
+pub(super) fn pair(first: u32, second: u32) -> [u32; 2] {
+    [(first & 0xffff) | (second << 16), (first >> 16) | (second & 0xffff_0000)]
+}
+
 /// Something to be done with the best arithmetic available.
 pub(super) trait Work {
     fn run<A: Arith>(self);
@@ -135,17 +152,17 @@ pub(super) trait Work {
 /// Runs `work` with the arithmetic that suits the processor and the storage of its inputs.
 pub(super) fn dispatch(isa: Isa, all_bf16: bool, work: impl Work) {
     debug_assert!(isa.is_present(), "this processor has no {isa}");
-    match isa {
+    match (isa, all_bf16) {
         // SAFETY: an `Isa` is chosen among those this processor has.
         #[cfg(target_arch = "x86_64")]
-        Isa::Avx512Bf16 if all_bf16 => unsafe { x86::avx512_bf16(work) },
+        (Isa::Avx512Bf16, true) => unsafe { x86::avx512_bf16(work) },
         // SAFETY: as above.
         #[cfg(target_arch = "x86_64")]
-        Isa::Avx512Bf16 | Isa::Avx512 => unsafe { x86::avx512(work) },
+        (Isa::Avx512Bf16 | Isa::Avx512, _) => unsafe { x86::avx512(work) },
         // SAFETY: as above.
         #[cfg(target_arch = "x86_64")]
-        Isa::Avx2 => unsafe { x86::avx2(work) },
-        Isa::NeonBf16 | Isa::Neon => work.run::<Plain<Fused>>(),
+        (Isa::Avx2, _) => unsafe { x86::avx2(work) },
+        (Isa::NeonBf16 | Isa::Neon, _) => work.run::<Plain<Fused>>(),
         _ => work.run::<Plain<Split>>(),
     }
 }

@@ -49,14 +49,7 @@ impl Arith for Bf16Pairs {
     unsafe fn interleave(first: &[f32; COLS], second: &[f32; COLS], words: &mut [u32; COLS]) {
         // SAFETY: the arrays are as long as what is read and written.
         unsafe {
-            // Word i: number i of the lower sixteen, then number i of the upper ones.
-            let order = _mm512_add_epi32(
-                _mm512_set1_epi32(0x0010_0000),
-                _mm512_mullo_epi32(
-                    _mm512_set1_epi32(0x0001_0001),
-                    _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15),
-                ),
-            );
+            let order = alternate(0, 16);
             for at in [0, 16] {
                 let first = _mm512_loadu_ps(first.as_ptr().add(at));
                 let second = _mm512_loadu_ps(second.as_ptr().add(at));
@@ -64,6 +57,19 @@ impl Arith for Bf16Pairs {
                 let pairs = _mm512_permutexvar_epi16(order, both);
                 _mm512_storeu_si512(words.as_mut_ptr().add(at).cast(), pairs);
             }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn pair_words(first: &[u32; 16], second: &[u32; 16], into: &mut [u32; 32]) {
+        // SAFETY: the arrays are as long as what is read and written.
+        unsafe {
+            let first = _mm512_loadu_si512(first.as_ptr().cast());
+            let second = _mm512_loadu_si512(second.as_ptr().cast());
+            let low = _mm512_permutex2var_epi16(first, alternate(0, 32), second);
+            let high = _mm512_permutex2var_epi16(first, alternate(16, 48), second);
+            _mm512_storeu_si512(into.as_mut_ptr().cast(), low);
+            _mm512_storeu_si512(into.as_mut_ptr().add(16).cast(), high);
         }
     }
 
@@ -96,6 +102,17 @@ impl Arith for Wide {
     unsafe fn transpose_16(from: *const u32, from_stride: usize, to: *mut u32, to_stride: usize) {
         // SAFETY: passed on from the caller.
         unsafe { transpose_512(from, from_stride, to, to_stride) }
+    }
+}
+
+/// Positions of 16-bit numbers: `first`, `second`, `first + 1`, `second + 1` and so on.
+#[inline(always)]
+unsafe fn alternate(first: i32, second: i32) -> __m512i {
+    // SAFETY: the caller has AVX-512.
+    unsafe {
+        let steps = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+        let both = _mm512_mullo_epi32(steps, _mm512_set1_epi32(0x0001_0001));
+        _mm512_add_epi32(both, _mm512_set1_epi32(first | (second << 16)))
     }
 }
 
