@@ -11,6 +11,7 @@ use super::row::{BLOCK, blocks, read, write};
 use super::simd::{Simd, kernel};
 use super::view::{Mat, MatMut};
 use std::f32::consts::LOG2_E;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Where [`cross_entropy`] leaves the gradient of the logits.
 #[derive(Debug, Clone, Copy)]
@@ -57,15 +58,9 @@ pub fn cross_entropy(
 /// If `columns` has not one number a row.
 pub fn argmax(pool: &Pool, isa: Isa, x: Mat<'_>, columns: &mut [u32]) {
     assert_eq!(columns.len(), x.rows, "a column for every row");
-    let mut found = vec![0.0; x.rows];
-    let largest = MatMut::f32(&mut found, x.rows, 1);
-    pool.run(x.rows, |row| {
-        // SAFETY: each task owns its row.
-        unsafe { largest.row_f32(row)[0] = max_row(isa, x, row) };
-    });
-    for (row, (column, largest)) in columns.iter_mut().zip(&found).enumerate() {
-        *column = (0..x.cols).position(|col| x.get(row, col) == *largest).unwrap_or(0) as u32;
-    }
+    let found: Vec<AtomicU32> = columns.iter().map(|_| AtomicU32::new(0)).collect();
+    pool.run(x.rows, |row| found[row].store(largest_column(isa, x, row) as u32, Ordering::Relaxed));
+    columns.iter_mut().zip(found).for_each(|(column, found)| *column = found.into_inner());
 }
 
 kernel! {
@@ -93,14 +88,19 @@ kernel! {
 }
 
 kernel! {
-    fn max_row<S>(x: Mat<'_>, row: usize) -> f32 {
+    fn largest_column<S>(x: Mat<'_>, row: usize) -> usize {
         let mut block = [0.0; BLOCK];
-        let mut largest = f32::NEG_INFINITY;
+        let (mut largest, mut column) = (f32::NEG_INFINITY, 0);
         for (at, n) in blocks(x.cols) {
-            read(x, row, at, &mut block[..n]);
-            largest = largest.max(max(&block[..n]));
+            let block = &mut block[..n];
+            read(x, row, at, block);
+            let top = max(block);
+            if top > largest {
+                largest = top;
+                column = at + block.iter().position(|x| *x == top).unwrap_or(0);
+            }
         }
-        largest
+        column
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Nothing is stored between the forward and the backward pass: the same seed,
 //! stream, row and column always give the same bit, on any number of threads.
-//! [`crate::op::dropout`] says which numbers are dropped; this computes the same bits many at a time.
+//! `op/dropout.rs` says which numbers are dropped; this computes the same bits many at a time.
 
 use super::elementwise::same_shape;
 use super::isa::Isa;

@@ -3,7 +3,7 @@
 //! A kernel is written as an ordinary function over slices; [`kernel!`] compiles
 //! its body under each set of processor features, where the compiler turns the
 //! loops into that processor's vectors, and picks one of them by [`Isa`].
-//! Kernels that need a particular instruction live in `attention/tile.rs`.
+//! Kernels that need a particular instruction live in `attention/tile/` and `gemm/`.
 //!
 //! [`Isa`]: super::isa::Isa
 
