@@ -1,20 +1,11 @@
 //! From prompts to answers, one id at a time.
 //!
-//! ```text
-//! admit ─→ rows not yet read ─┐
-//!                             ├─ one run ─→ logits ─→ sample ─→ id ─→ receiver: go on?
-//! last id of every answer ────┘
-//! ```
-//!
-//! Every run carries one row for each answer in progress, and fills the rest of the chunk with
-//! prompts that are still to be read. So a long prompt never holds up the answers beside it by more
-//! than one chunk, and cancelling takes effect after one run.
-//!
-//! [`generate`] answers a list. [`Batch`] is for those who get prompts one by one, such as a server.
+//! [`generate`] answers a list; [`Batch`] is for those who get prompts one by one, such as a server.
 
+use crate::batch::Batch;
 use crate::error::{Error, Result};
-use crate::sample::{Draws, Sampler};
-use crate::session::{Decoder, Feed, check_ids};
+use crate::sample::Sampler;
+use crate::session::{Decoder, check_ids};
 use crate::stop::{Control, Finish, Stop};
 use penname_engine::Device;
 
@@ -78,165 +69,9 @@ pub fn generate(
     Ok(done.into_iter().flatten().collect())
 }
 
-/// Answers in progress. One batch belongs to one decoder.
-#[derive(Debug, Default)]
-pub struct Batch {
-    answers: Vec<Answer>,
-}
-
-/// One answer in progress.
-#[derive(Debug)]
-struct Answer {
-    tag: usize,
-    slot: usize,
-    sampler: Sampler,
-    draws: Draws,
-    /// Prompt and answer.
-    ids: Vec<u32>,
-    /// How many of them have been read.
-    n_read: usize,
-    n_prompt: usize,
-    max_new: usize,
-    log_probs: Vec<f32>,
-    finish: Option<Finish>,
-}
-
-impl Batch {
-    /// Number of answers in progress.
-    pub fn len(&self) -> usize {
-        self.answers.len()
-    }
-
-    /// Whether none is.
-    pub fn is_empty(&self) -> bool {
-        self.answers.is_empty()
-    }
-
-    /// Begins an answer, which will be known by `tag`, in the free slot that already holds most of
-    /// the prompt.
-    ///
-    /// # Errors
-    /// When all slots are taken, or the prompt is one that [`generate`] refuses.
-    pub fn admit(&mut self, decoder: &mut Decoder, tag: usize, prompt: &Prompt) -> Result<()> {
-        prompt.check(decoder.vocabulary())?;
-        let slots = decoder.room().slots;
-        let free = (0..slots).filter(|slot| self.answers.iter().all(|answer| answer.slot != *slot));
-        // Among equals the one with the least to forget, so that the prefixes of others stay.
-        let best =
-            |slot: &usize| (decoder.shared(*slot, &prompt.ids), usize::MAX - decoder.held(*slot).len());
-        let slot = free.max_by_key(best).ok_or(Error::NoSlot { slots })?;
-        let fits = prompt.max_new > 0 && prompt.ids.len() <= decoder.room().context;
-        let n_read = if fits { decoder.keep(slot, &prompt.ids) } else { 0 };
-        self.answers.push(Answer {
-            tag,
-            slot,
-            sampler: prompt.sampler.clone(),
-            draws: Draws::new(prompt.sampler.seed, prompt.choice),
-            ids: prompt.ids.clone(),
-            n_read,
-            n_prompt: prompt.ids.len(),
-            max_new: prompt.max_new,
-            log_probs: Vec::new(),
-            finish: (!fits).then_some(Finish::Length),
-        });
-        Ok(())
-    }
-
-    /// Runs the model once and returns the answers that are over, by tag.
-    ///
-    /// # Errors
-    /// When the device fails or the model gives something other than numbers. The batch is then to
-    /// be dropped.
-    pub fn step(
-        &mut self,
-        decoder: &mut Decoder,
-        device: &mut dyn Device,
-        stop: &Stop<'_>,
-        on_id: &mut dyn FnMut(usize, u32) -> Control,
-    ) -> Result<Vec<(usize, Completion)>> {
-        if stop.is_cancelled() {
-            self.answers.iter_mut().for_each(|answer| answer.finish = Some(Finish::Cancelled));
-        }
-        let plan = self.plan(decoder.room().chunk);
-        if !plan.is_empty() {
-            let feed = |&(idx, n): &(usize, usize)| self.answers[idx].feed(n);
-            let logits = decoder.run(device, &plan.iter().map(feed).collect::<Vec<_>>())?;
-            let context = decoder.room().context;
-            for (row, &(idx, n)) in plan.iter().enumerate() {
-                let answer = &mut self.answers[idx];
-                answer.n_read += n;
-                if answer.n_read == answer.ids.len() {
-                    answer.extend(logits.row(row), context, stop, on_id)?;
-                }
-            }
-        }
-        Ok(self.take_finished())
-    }
-
-    /// Which answers to feed with how many ids: first those that only need their last id read.
-    fn plan(&self, chunk: usize) -> Vec<(usize, usize)> {
-        let unread = |answer: &Answer| answer.ids.len() - answer.n_read;
-        let running = self.answers.iter().enumerate().filter(|(_, answer)| answer.finish.is_none());
-        let (writing, reading): (Vec<_>, Vec<_>) = running.partition(|(_, answer)| unread(answer) == 1);
-        let mut left = chunk;
-        let mut plan = Vec::new();
-        for (idx, answer) in writing.into_iter().chain(reading) {
-            let n = unread(answer).min(left);
-            if n > 0 {
-                plan.push((idx, n));
-            }
-            left -= n;
-        }
-        plan
-    }
-
-    fn take_finished(&mut self) -> Vec<(usize, Completion)> {
-        let (finished, running) = std::mem::take(&mut self.answers)
-            .into_iter()
-            .partition(|answer: &Answer| answer.finish.is_some());
-        self.answers = running;
-        finished.into_iter().filter_map(Answer::into_completion).collect()
-    }
-}
-
-impl Answer {
-    fn feed(&self, n: usize) -> Feed<'_> {
-        Feed { slot: self.slot, ids: &self.ids[self.n_read..][..n] }
-    }
-
-    /// Chooses the next id and decides whether it was the last.
-    fn extend(
-        &mut self,
-        logits: &[f32],
-        context: usize,
-        stop: &Stop<'_>,
-        on_id: &mut dyn FnMut(usize, u32) -> Control,
-    ) -> Result<()> {
-        let chosen = self.sampler.choose(logits, &self.ids, &mut self.draws)?;
-        if stop.end_ids.contains(&chosen.id) {
-            self.finish = Some(Finish::End { id: chosen.id, log_prob: chosen.log_prob });
-            return Ok(());
-        }
-        self.ids.push(chosen.id);
-        self.log_probs.push(chosen.log_prob);
-        let full = self.log_probs.len() == self.max_new || self.ids.len() > context;
-        self.finish = match on_id(self.tag, chosen.id) {
-            Control::Stop => Some(Finish::Stop),
-            Control::Cancel => Some(Finish::Cancelled),
-            Control::Continue => full.then_some(Finish::Length),
-        };
-        Ok(())
-    }
-
-    fn into_completion(mut self) -> Option<(usize, Completion)> {
-        let ids = self.ids.split_off(self.n_prompt);
-        let finish = self.finish?;
-        Some((self.tag, Completion { ids, log_probs: self.log_probs, finish }))
-    }
-}
-
 impl Prompt {
-    fn check(&self, vocabulary: usize) -> Result<()> {
+    /// Checks everything that does not depend on the room there is.
+    pub(crate) fn check(&self, vocabulary: usize) -> Result<()> {
         self.sampler.check()?;
         if self.ids.is_empty() {
             return Err(Error::NoTokens { what: "a prompt" });

@@ -36,6 +36,18 @@ pub enum Error {
         /// Those of the model.
         expected: [usize; 3],
     },
+    /// Half of a pair does not have the numbers that its shape needs.
+    #[error("{half} of the low-rank pair for `{module}` has {found} numbers, expected {expected}")]
+    PairValues {
+        /// The module.
+        module: String,
+        /// `A` or `B`.
+        half: &'static str,
+        /// How many numbers it has.
+        found: usize,
+        /// How many it should have.
+        expected: usize,
+    },
 
     /// A number of a [`Room`](crate::Room) makes no sense.
     #[error("room for {found} {what}, expected {expected}")]

@@ -8,14 +8,15 @@
 //! * [`model`] loads weights once; a [`Model`] says how they are used, so a base and its adapter
 //!   share them.
 //! * [`session`] is a model with a cache of what it has read: a [`Decoder`] runs rows, no more.
-//! * [`decode`] decides which rows: [`generate`] answers a list of prompts, [`Batch`] takes them one
-//!   by one.
+//! * [`decode`] is [`generate`], from prompts to answers; [`batch`] decides which rows to run for
+//!   those in progress.
 //! * [`sample`] chooses the next id, one file a step; [`stop`] says when that was the last one.
 //! * [`score`] gives the loss of ids that are known already.
 //!
 //! Nothing here changes a weight or sees a sentence. Texts, templates and stop strings are the
 //! business of whoever holds the tokenizer, who is asked after every id whether to go on.
 
+pub mod batch;
 pub mod decode;
 mod error;
 pub mod model;
@@ -24,9 +25,10 @@ pub mod score;
 pub mod session;
 pub mod stop;
 
-pub use decode::{Batch, Completion, Prompt, generate};
+pub use batch::Batch;
+pub use decode::{Completion, Prompt, generate};
 pub use error::{Error, Result};
-pub use model::{Model, Weights};
+pub use model::{Adapter, Model, Weights};
 pub use sample::Sampler;
 pub use score::{Packed, Scorer};
 pub use session::{Decoder, Feed, Logits, Room};

@@ -10,6 +10,9 @@ use penname_model::peft::{AdapterConfig, Pair};
 use penname_model::{Checkpoint, Config, Method, Network, Parameters, Purpose, Setup, build};
 use std::collections::BTreeMap;
 
+/// Capacity of networks that only list their weights and are never run.
+const ONE_ROW: Extent = Extent { tokens: 1, picked: 1 };
+
 /// What a decoder or a scorer is made from.
 #[derive(Debug, Clone)]
 pub struct Model<'a> {
@@ -59,20 +62,28 @@ impl Weights {
         device: &mut dyn Device,
     ) -> Result<Self> {
         let config = checkpoint.config()?;
-        let settings = adapter.map(|(config, _)| config.clone());
-        let method = settings.clone().map_or(Method::Frozen, Method::LowRank);
-        // Only the list of weights is taken from this network, so its capacity does not matter.
-        let capacity = Extent { tokens: 1, picked: 1 };
-        let setup = Setup { method, precision, capacity, purpose: Purpose::Generate { cache_rows: 1 } };
-        let network = build(&config, &setup)?;
-        if let Some((_, pairs)) = adapter {
-            check_pairs(&network, pairs)?;
+        let parameters = Parameters::default();
+        let mut weights = Self { config, parameters, adapter: None, precision };
+        let network = weights.base().network(ONE_ROW, Purpose::Generate { cache_rows: 1 })?;
+        weights.parameters = Parameters::load(checkpoint, &network, device)?;
+        if let Some(adapter) = adapter {
+            weights.adapt(adapter, device)?;
         }
-        let mut parameters = Parameters::load(checkpoint, &network, device)?;
-        if let Some((_, pairs)) = adapter {
-            parameters.add_pairs(&network, device, |slot| pairs[&slot.module].clone())?;
-        }
-        Ok(Self { config, parameters, adapter: settings, precision })
+        Ok(weights)
+    }
+
+    /// Lays an adapter beside the base, in place of the one that was there. Decoders and scorers
+    /// made before keep theirs, so several can be in use at once.
+    ///
+    /// # Errors
+    /// When the adapter does not fit the model, or memory runs out.
+    pub fn adapt(&mut self, (config, pairs): &Adapter, device: &mut dyn Device) -> Result<()> {
+        let model = self.used_by(Method::LowRank(config.clone()));
+        let network = model.network(ONE_ROW, Purpose::Generate { cache_rows: 1 })?;
+        check_pairs(&network, pairs)?;
+        self.parameters.add_pairs(&network, device, |slot| pairs[&slot.module].clone())?;
+        self.adapter = Some(config.clone());
+        Ok(())
     }
 
     /// What the model looks like.
@@ -103,15 +114,8 @@ impl Weights {
 /// Checks that the pairs are exactly those of the network, module by module.
 fn check_pairs(network: &Network, pairs: &BTreeMap<String, Pair>) -> Result<()> {
     for slot in &network.pairs {
-        let pair =
-            pairs.get(&slot.module).ok_or_else(|| Error::PairMissing { module: slot.module.clone() })?;
-        let found = [pair.rank, pair.n_in, pair.n_out];
-        let expected = shape(network, slot);
-        let complete = Some(pair.a.len()) == pair.rank.checked_mul(pair.n_in)
-            && Some(pair.b.len()) == pair.rank.checked_mul(pair.n_out);
-        if found != expected || !complete {
-            return Err(Error::PairShape { module: slot.module.clone(), found, expected });
-        }
+        let missing = || Error::PairMissing { module: slot.module.clone() };
+        check_pair(network, slot, pairs.get(&slot.module).ok_or_else(missing)?)?;
     }
     let known = |module: &str| network.pairs.iter().any(|slot| slot.module == module);
     match pairs.keys().find(|module| !known(module)) {
@@ -120,8 +124,16 @@ fn check_pairs(network: &Network, pairs: &BTreeMap<String, Pair>) -> Result<()> 
     }
 }
 
-/// Rank, inputs and outputs of a pair.
-fn shape(network: &Network, slot: &PairSlot) -> [usize; 3] {
-    let program = &network.program;
-    [program.rows(slot.a), program.cols(slot.a), program.rows(slot.b)]
+fn check_pair(network: &Network, slot: &PairSlot, pair: &Pair) -> Result<()> {
+    let (program, module) = (&network.program, slot.module.clone());
+    let found = [pair.rank, pair.n_in, pair.n_out];
+    let expected @ [rank, n_in, n_out] = [program.rows(slot.a), program.cols(slot.a), program.rows(slot.b)];
+    if found != expected {
+        return Err(Error::PairShape { module, found, expected });
+    }
+    let halves = [("A", pair.a.len(), rank * n_in), ("B", pair.b.len(), n_out * rank)];
+    match halves.into_iter().find(|(_, found, expected)| found != expected) {
+        Some((half, found, expected)) => Err(Error::PairValues { module, half, found, expected }),
+        None => Ok(()),
+    }
 }

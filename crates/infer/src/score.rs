@@ -105,7 +105,7 @@ impl Packed<'_> {
         let mut start = 0;
         for (row, &found) in self.starts.iter().enumerate() {
             if found as usize != row && (row == 0 || found != start) {
-                let expected = format!("{start} or {row}");
+                let expected = if row == 0 { "0".to_owned() } else { format!("{start} or {row}") };
                 return Err(Error::PackedRow { what: "start", row, found, expected });
             }
             start = found;

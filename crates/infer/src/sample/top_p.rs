@@ -7,9 +7,12 @@
 use super::candidates::weight;
 use super::{Candidates, Sampler, Step};
 
-/// How many ids are ranked at first, and how many times more whenever they were not enough: seldom
-/// is more than this needed, and ranking a whole vocabulary takes milliseconds.
+/// How many ids are ranked at first. Seldom are more needed, and ranking a whole vocabulary takes
+/// milliseconds.
 const RANKED: usize = 64;
+
+/// How many times more are ranked when they were not enough.
+const GROWTH: usize = 8;
 
 pub(super) const STEP: Step = Step {
     name: "top_p",
@@ -41,6 +44,6 @@ fn apply(sampler: &Sampler, _: &[u32], candidates: &mut Candidates) {
         if n_ranked >= candidates.list().len() {
             return;
         }
-        n_ranked = n_ranked.saturating_mul(RANKED);
+        n_ranked = n_ranked.saturating_mul(GROWTH);
     }
 }
