@@ -6,6 +6,7 @@ mod container;
 mod corrupt;
 mod folder;
 mod gguf;
+mod golden_llama;
 mod peft;
 mod taken;
 mod tiny;
