@@ -1,18 +1,18 @@
-//! The base model of a project: found or fetched, opened, and able to read and write text.
+//! The base model of a project: found or pulled, opened, and able to read and write text.
 
+mod place;
 mod text;
-
-use std::path::Path;
 
 use penname_hub::pull::Network;
 use penname_hub::{Options, Pip, Reference};
-use penname_ledger::{Event, Witness};
+use penname_ledger::{Choice, Event, Witness};
 use penname_model::{Checkpoint, Config};
 use penname_token::Renderer;
 
 use crate::desk::Desk;
 use crate::failure::{Failure, Kind};
-use crate::settings::{Origin, Settings};
+use crate::settings::Settings;
+use place::Place;
 
 /// A base model, open.
 #[derive(Debug)]
@@ -25,6 +25,8 @@ pub(crate) struct Base {
     pub(crate) config: Config,
     /// Its tokenizer and template, joined.
     pub(crate) renderer: Renderer,
+    /// Which template that is, and why.
+    pub(crate) template: Choice,
 }
 
 impl Base {
@@ -33,12 +35,22 @@ impl Base {
     /// # Errors
     /// When it cannot be had, or is not what it should be.
     pub(crate) fn open(desk: &Desk, settings: &Settings) -> Result<Self, Failure> {
-        let pulled = pull(desk, settings)?;
+        Self::open_named(desk, settings, &named(desk, settings))
+    }
+
+    /// Finds or fetches a base model other than the one the settings name, and opens it.
+    ///
+    /// # Errors
+    /// When it cannot be had, or is not what it should be.
+    pub(crate) fn open_named(desk: &Desk, settings: &Settings, typed: &str) -> Result<Self, Failure> {
+        let template = settings.template.as_deref();
+        let template = template.map(|typed| Place::of(desk).meant(typed, settings.origin("template")));
+        let pulled = fetch(desk, typed, desk.is_offline(), desk.witness())?;
         let checkpoint = Checkpoint::open(&pulled.path)?;
         let config = checkpoint.config()?;
-        let renderer = text::renderer(&checkpoint, &config, settings, &Place::of(desk))?;
+        let (renderer, template) = text::renderer(&checkpoint, &config, template.as_deref())?;
         check_vocabulary(&renderer, &config, desk.witness())?;
-        Ok(Self { pulled, checkpoint, config, renderer })
+        Ok(Self { pulled, checkpoint, config, renderer, template })
     }
 
     /// Tokens at which a reply ends: those of the tokenizer, of the template, and of the model itself.
@@ -47,49 +59,50 @@ impl Base {
         ids.extend(self.config.eos.iter().filter(|id| !self.renderer.stop_ids().contains(id)));
         ids
     }
-}
 
-/// Where relative paths in settings begin.
-#[derive(Debug)]
-pub(crate) struct Place {
-    project: Option<std::path::PathBuf>,
-}
-
-impl Place {
-    fn of(desk: &Desk) -> Self {
-        Self { project: desk.project().ok().map(|project| project.dir().to_path_buf()) }
-    }
-
-    /// A path as it was meant: one in `penname.yaml` begins in its folder, one on the command line
-    /// where the person stands. What is no file in that folder is left as it is.
-    pub(crate) fn meant(&self, typed: &str, origin: &Origin) -> String {
-        let dir = self.project.as_ref().filter(|_| matches!(origin, Origin::File { .. }));
-        let inside = dir.map(|dir| dir.join(Path::new(typed))).filter(|path| path.exists());
-        inside.and_then(|path| path.to_str().map(str::to_owned)).unwrap_or_else(|| typed.to_owned())
+    /// Numbers in all tensors.
+    ///
+    /// # Errors
+    /// None for a checkpoint that could be opened.
+    pub(crate) fn n_parameters(&self) -> Result<u64, Failure> {
+        let shape = |name| Ok::<_, Failure>(self.checkpoint.info(name)?.n_values() as u64);
+        self.checkpoint.names().map(shape).sum()
     }
 }
 
-/// Makes sure the base model is on this machine.
+/// The base model the settings name, as it would be typed where one stands.
+pub(crate) fn named(desk: &Desk, settings: &Settings) -> String {
+    Place::of(desk).meant(&settings.base, settings.origin("base"))
+}
+
+/// Whether the base model of these settings is on this machine, without opening any connection.
 ///
 /// # Errors
-/// When it cannot be had.
-pub(crate) fn pull(desk: &Desk, settings: &Settings) -> Result<penname_hub::Base, Failure> {
-    let typed = Place::of(desk).meant(&settings.base, settings.origin("base"));
-    let reference = Reference::parse(&typed)?;
+/// When it is not.
+pub(crate) fn find(desk: &Desk, settings: &Settings) -> Result<penname_hub::Base, Failure> {
+    fetch(desk, &named(desk, settings), true, &penname_ledger::event::Silent)
+}
+
+fn fetch(
+    desk: &Desk,
+    typed: &str,
+    offline: bool,
+    witness: &dyn Witness,
+) -> Result<penname_hub::Base, Failure> {
+    let reference = Reference::parse(typed)?;
     let pip = Pip::default();
     let environment = &desk.environment;
-    let network = if desk.is_offline() { Network::Forbidden } else { Network::Allowed };
     let options = Options {
         endpoint: &environment.endpoint.value,
         proxy: environment.proxy.value.as_deref(),
         token: environment.token.value.as_ref(),
         hub_cache_dir: environment.hub_cache_dir.value.as_deref(),
-        network,
-        pip: (network == Network::Allowed).then_some(&pip),
+        network: if offline { Network::Forbidden } else { Network::Allowed },
+        pip: (!offline).then_some(&pip),
         stop: Some(desk.stop()),
         ..Options::new(&environment.cache_dir.value)
     };
-    Ok(penname_hub::pull(&reference, &options, desk.witness())?)
+    Ok(penname_hub::pull(&reference, &options, witness)?)
 }
 
 /// A tokenizer that can say more than the model has rows for would read past the embedding.
@@ -103,10 +116,8 @@ fn check_vocabulary(renderer: &Renderer, config: &Config, witness: &dyn Witness)
     }
     if renderer.stop_ids().is_empty() && config.eos.is_empty() {
         let what = "neither the tokenizer, the template nor the model names a token that ends a reply";
-        witness.see(&Event::warning(
-            what,
-            "replies will only end at `write.max_tokens`; choose another template",
-        ));
+        let hint = "replies will only end at `write.max_tokens`; choose another template";
+        witness.see(&Event::warning(what, hint));
     }
     Ok(())
 }

@@ -1,17 +1,20 @@
 //! What every command has at hand: the screen, the settings, the project, the stop sign.
 
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
+use penname_engine::backend::cpu::Cpu;
+use penname_engine::backend::cpu::isa::Isa;
 use penname_ledger::Witness;
 
 use crate::cli::Global;
 use crate::failure::{Failure, Kind};
-use crate::interrupt;
 use crate::project::Project;
 use crate::screen::{Screen, Voice};
 use crate::settings::environment::Environment;
 use crate::settings::{self, Layers, Settings, layer};
+use crate::stop;
 
 /// What every command has at hand.
 #[derive(Debug)]
@@ -42,7 +45,7 @@ impl Desk {
 
     /// Set once somebody pressed Ctrl-C: finish the step, save, say how to go on.
     pub(crate) fn stop(&self) -> &'static AtomicBool {
-        interrupt::stop()
+        stop::flag()
     }
 
     /// Whether connections may be opened.
@@ -51,7 +54,7 @@ impl Desk {
     }
 
     /// Threads asked for; all there are where nothing was.
-    pub(crate) fn threads(&self) -> Option<std::num::NonZeroUsize> {
+    pub(crate) fn threads(&self) -> Option<NonZeroUsize> {
         self.global.threads
     }
 
@@ -78,6 +81,14 @@ impl Desk {
         }
     }
 
+    /// The project with its settings.
+    ///
+    /// # Errors
+    /// When there is none, or a setting cannot be used.
+    pub(crate) fn open(&self) -> Result<(Project, Settings), Failure> {
+        Ok((self.project()?, self.settings()?))
+    }
+
     /// Every setting, resolved: with those of the project where there is one.
     ///
     /// # Errors
@@ -92,6 +103,21 @@ impl Desk {
             None => Vec::new(),
         };
         Ok(Settings::resolve(Layers { file, flags: self.flags()? })?)
+    }
+
+    /// The settings of this project.
+    ///
+    /// # Errors
+    /// When a setting cannot be used.
+    pub(crate) fn settings_of(&self, project: &Project) -> Result<Settings, Failure> {
+        let file = settings::read_file(&project.settings())?;
+        Ok(Settings::resolve(Layers { file, flags: self.flags()? })?)
+    }
+
+    /// The processor, with the threads asked for.
+    pub(crate) fn device(&self) -> Cpu {
+        let all = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+        Cpu::with(self.threads().unwrap_or(all), Isa::best())
     }
 
     /// The settings without those of any project, for a command that begins one.
@@ -110,11 +136,10 @@ impl Desk {
         }
         // A flag of its own says more clearly what is meant than `--set`.
         let seed = global.seed.map(|seed| seed.to_string());
-        let effort = global.effort.map(|effort| effort.word().to_owned());
         let own = [
             ("base", "--base", global.base.clone()),
             ("seed", "--seed", seed),
-            ("effort", "--effort", effort),
+            ("effort", "--effort", global.effort.clone()),
         ];
         for (name, flag, text) in own {
             if let Some(text) = text {

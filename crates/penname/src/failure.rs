@@ -111,7 +111,6 @@ impl Failure {
     }
 
     /// What sort of failure it is.
-    #[cfg(test)]
     pub(crate) fn kind(&self) -> Kind {
         self.kind
     }
@@ -145,7 +144,7 @@ pub(crate) fn how_to_report() -> String {
 
 /// Ends the process now, without tidying up: for the second Ctrl-C.
 pub(crate) fn end_at_once() -> ! {
-    #[expect(clippy::disallowed_methods, reason = "this is the place that ends the process")]
+    #[expect(clippy::disallowed_methods, clippy::exit, reason = "this is the place that ends the process")]
     std::process::exit(i32::from(Kind::Interrupted.code()))
 }
 

@@ -9,11 +9,11 @@ mod cli;
 mod commands;
 mod desk;
 mod failure;
-mod interrupt;
 mod project;
 mod run;
 mod screen;
 mod settings;
+mod stop;
 
 use std::process::ExitCode;
 

@@ -58,6 +58,11 @@ impl Project {
         self.dir.join("data")
     }
 
+    /// The prepared corpus: documents, examples, what is held out, and the account.
+    pub(crate) fn corpus(&self) -> PathBuf {
+        self.data().join("corpus")
+    }
+
     /// One folder for each training run.
     pub(crate) fn runs(&self) -> PathBuf {
         self.dir.join("runs")

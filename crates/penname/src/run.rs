@@ -8,7 +8,7 @@ use clap::Parser;
 use crate::cli::{self, Cli};
 use crate::desk::Desk;
 use crate::failure::{self, Failure, Kind};
-use crate::{interrupt, screen};
+use crate::screen;
 
 /// Does what was typed.
 pub(crate) fn run() -> ExitCode {
@@ -29,7 +29,6 @@ fn run_typed() -> u8 {
         }
     };
     let desk = Desk::new(cli.global);
-    interrupt::listen(&desk.screen);
     let done = match cli.command {
         Some(command) => command.run(&desk),
         None => {

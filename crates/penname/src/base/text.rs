@@ -4,35 +4,36 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use penname_ledger::Choice;
 use penname_model::weights::gguf::{Metadata, Tokenizer as InGguf};
 use penname_model::{Checkpoint, Config};
 use penname_token::tokenizer::TokenizerConfig;
 use penname_token::{GgufVocab, Renderer, Template, Tokenizer, template};
 use serde_json::Value;
 
-use super::Place;
 use crate::failure::{Failure, Kind};
-use crate::settings::Settings;
 
 /// Larger than any honest template or tokenizer.
 const MAX_FILE_BYTES: u64 = 256 << 20;
 
-/// Joins the checkpoint's tokenizer with the template the settings ask for, or its own.
+/// Joins the checkpoint's tokenizer with the template that is wanted, or its own, and says which that is.
 pub(super) fn renderer(
     checkpoint: &Checkpoint,
     config: &Config,
-    settings: &Settings,
-    place: &Place,
-) -> Result<Renderer, Failure> {
+    wanted: Option<&str>,
+) -> Result<(Renderer, Choice), Failure> {
     let (tokenizer, own) = match checkpoint.gguf_metadata() {
         Some(metadata) => from_gguf(metadata)?,
         None => from_folder(&folder_of(checkpoint.path()), config)?,
     };
-    let template = match &settings.template {
-        Some(wanted) => named(wanted, &tokenizer, settings, place)?,
-        None => Template::new(&own.ok_or_else(no_template)?, &tokenizer)?,
+    let (template, value, reason) = match wanted {
+        None => {
+            let own = own.ok_or_else(no_template)?;
+            (Template::new(&own, &tokenizer)?, "the base model's own", "the settings name no other")
+        }
+        Some(name) => (named(name, &tokenizer)?, name, "the settings say so"),
     };
-    Ok(Renderer::new(tokenizer, template))
+    Ok((Renderer::new(tokenizer, template), Choice::new("template", value, reason)))
 }
 
 fn from_gguf(metadata: &Metadata) -> Result<(Tokenizer, Option<String>), Failure> {
@@ -96,22 +97,17 @@ fn ends(dir: &Path, config: &Config) -> Result<Vec<u32>, Failure> {
     Ok(ids)
 }
 
-/// The template the settings ask for: a file, or one of the built-in ones.
-fn named(
-    wanted: &str,
-    tokenizer: &Tokenizer,
-    settings: &Settings,
-    place: &Place,
-) -> Result<Template, Failure> {
-    let is_file = Path::new(wanted).extension().is_some_and(|end| end == "jinja" || end == "j2");
-    if !is_file {
+/// A template from a file, or one of the built-in ones.
+fn named(wanted: &str, tokenizer: &Tokenizer) -> Result<Template, Failure> {
+    let path = Path::new(wanted);
+    if !path.extension().is_some_and(|end| end == "jinja" || end == "j2") {
         return Template::builtin(wanted, tokenizer).map_err(|error| {
-            Failure::from(error).hint("or the path of a .jinja file, which begins in the folder of the voice")
+            Failure::from(error)
+                .hint("the path of a .jinja file is fine too; it begins in the folder of the voice")
         });
     }
-    let path = PathBuf::from(place.meant(wanted, settings.origin("template")));
-    let Some(text) = read(&path)? else {
-        let message = format!("template `{}` does not exist", path.display());
+    let Some(text) = read(path)? else {
+        let message = format!("template `{wanted}` does not exist");
         return Err(Failure::new(Kind::Usage, message).hint(known()));
     };
     Ok(Template::new(&utf8(text, wanted)?, tokenizer)?)

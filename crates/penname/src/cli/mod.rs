@@ -5,7 +5,7 @@ mod intro;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, ValueEnum};
+use clap::{Args, Parser};
 
 use crate::commands::Command;
 pub(crate) use intro::intro;
@@ -13,10 +13,10 @@ pub(crate) use intro::intro;
 const ABOUT: &str = "Turns a body of writing into a language model that writes in that voice.";
 
 const AFTER: &str = "\
-Settings: built-in < recipe < penname.yaml < flag; `penname settings --origin` shows each value's source.
+Settings come from the strongest of: built-in < effort < recipe < penname.yaml < flag.
 Exit codes: 0 done, 1 a claim was not met, 2 usage or settings, 3 input data, 4 device or memory,
             5 network or budget, 70 a fault of penname, 130 interrupted.
-Nothing is sent anywhere. The network is used to fetch a base model, and for nothing else unless asked.";
+Nothing is sent anywhere; the network is used to fetch a base model, and not with --offline.";
 
 /// The command line.
 #[derive(Debug, Parser)]
@@ -58,30 +58,8 @@ pub(crate) struct Global {
     #[arg(long, value_name = "N", global = true)]
     pub(crate) seed: Option<u64>,
     /// How much time to spend
-    #[arg(long, value_name = "DIAL", global = true)]
-    pub(crate) effort: Option<Effort>,
-}
-
-/// The dial, as it is typed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Effort {
-    /// See whether it works
-    Quick,
-    /// A voice
-    Normal,
-    /// The best this machine makes
-    Thorough,
-}
-
-impl Effort {
-    /// The word in the settings.
-    pub(crate) fn word(self) -> &'static str {
-        match self {
-            Self::Quick => "quick",
-            Self::Normal => "normal",
-            Self::Thorough => "thorough",
-        }
-    }
+    #[arg(long, value_name = "DIAL", value_parser = ["quick", "normal", "thorough"], global = true)]
+    pub(crate) effort: Option<String>,
 }
 
 #[cfg(test)]

@@ -130,6 +130,56 @@ impl From<penname_model::Error> for Failure {
     }
 }
 
+impl From<penname_train::Error> for Failure {
+    fn from(error: penname_train::Error) -> Self {
+        use penname_train::Error as E;
+        let (kind, hint) = match error {
+            E::Ledger(error) => return error.into(),
+            E::Model(error) => return error.into(),
+            E::Device(error) => return error.into(),
+            E::Token(error) => return error.into(),
+            E::GateClosed { suspects, .. } => (Kind::Claim, format!("what is usually behind it: {suspects}")),
+            E::Setting { .. } => {
+                (Kind::Usage, "`penname settings --origin` shows where the value comes from".into())
+            }
+            E::Memory { with_half_the_rows, .. } => {
+                let half = crate::screen::number::bytes(with_half_the_rows as u64);
+                (Kind::Device, format!("half the `train.batch_tokens` need {half}"))
+            }
+            E::AlreadyBegun { .. } => {
+                (Kind::Usage, "`penname resume` goes on; a new run needs another name: `--run NAME`".into())
+            }
+            E::NothingToResume { .. } => (Kind::Usage, "`penname train` begins one".into()),
+            E::OtherInputs { .. } => (
+                Kind::Usage,
+                "put writing and settings back as they were, or begin a new run with `penname train`".into(),
+            ),
+            E::Diverged { .. } => (Kind::Claim, "try a third of the `train.learning_rate`".into()),
+            E::Checkpoint { .. } | E::State { .. } | E::Read { .. } => (Kind::Input, REDO.into()),
+            _ => (Kind::Input, String::new()),
+        };
+        let failure = Self::of(kind, &error);
+        if hint.is_empty() { failure } else { failure.hint(hint) }
+    }
+}
+
+impl From<penname_infer::Error> for Failure {
+    fn from(error: penname_infer::Error) -> Self {
+        use penname_infer::Error as E;
+        match error {
+            E::Model(error) => error.into(),
+            E::Device(error) => error.into(),
+            error => Self::of(Kind::Usage, &error),
+        }
+    }
+}
+
+impl From<penname_eval::Error> for Failure {
+    fn from(error: penname_eval::Error) -> Self {
+        Self::of(Kind::Input, &error)
+    }
+}
+
 impl From<DeviceError> for Failure {
     fn from(error: DeviceError) -> Self {
         match error {

@@ -49,13 +49,12 @@ pub(crate) struct Screen {
 impl Screen {
     /// A screen on this process's streams.
     pub(crate) fn new(voice: Voice, no_color: bool) -> Self {
-        let columns = width::columns();
         let has_bars = io::stderr().is_terminal() && voice == Voice::Words;
         Self {
             voice,
             data: Paint::of(&io::stdout(), no_color),
-            columns,
-            talk: Talk::new(Paint::of(&io::stderr(), no_color), columns, has_bars),
+            columns: width::of(&io::stdout()),
+            talk: Talk::new(Paint::of(&io::stderr(), no_color), width::of(&io::stderr()), has_bars),
             stdout: stream::Data::default(),
         }
     }
@@ -65,7 +64,7 @@ impl Screen {
         self.data
     }
 
-    /// Columns a line may have.
+    /// Columns a line of data may have; as many as it likes where it goes to no terminal.
     pub(crate) fn columns(&self) -> usize {
         self.columns
     }

@@ -36,7 +36,7 @@ impl Talk {
             }
             Event::Skipped { stage, reason } => self.say(&format!("{stage}: already done, {reason}")),
             Event::Choice(choice) => {
-                self.say(&format!("{} {}: {}", choice.what, choice.value, choice.reason));
+                self.say(&format!("{}: {} ({})", choice.what, choice.value, choice.reason));
             }
             Event::Progress { what, done, total, unit, note } => {
                 self.progress(Step { what, done: *done, total: *total, unit: *unit, note });

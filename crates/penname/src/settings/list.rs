@@ -194,6 +194,12 @@ pub(crate) fn is_section(name: &str) -> bool {
     ALL.iter().any(|key| key.name.strip_prefix(name).is_some_and(|rest| rest.starts_with('.')))
 }
 
+/// What to say of a name that is no setting and no section.
+pub(crate) fn unknown(typed: &str) -> super::Error {
+    let place = super::Origin::Flag("on the command line".to_owned());
+    super::Error::Unknown { key: typed.to_owned(), place, meant: suggest(typed) }
+}
+
 /// The key or section most like what was typed, if any is like it. Someone who wrote `rank` meant
 /// `train.rank`.
 pub(crate) fn suggest(typed: &str) -> Option<&'static str> {
@@ -202,8 +208,12 @@ pub(crate) fn suggest(typed: &str) -> Option<&'static str> {
         return Some(key.name);
     }
     let likeness = |name: &str| strsim::normalized_damerau_levenshtein(name, typed);
-    let best_of = |key: &'static Key| likeness(key.name).max(likeness(last(key.name)));
-    let best = ALL.iter().map(|key| (key.name, best_of(key))).max_by(|a, b| a.1.total_cmp(&b.1))?;
+    let sections = ALL
+        .iter()
+        .filter_map(|key| key.name.rsplit_once('.'))
+        .map(|(section, _)| (section, likeness(section)));
+    let keys = ALL.iter().map(|key| (key.name, likeness(key.name).max(likeness(last(key.name)))));
+    let best = sections.chain(keys).max_by(|a, b| a.1.total_cmp(&b.1))?;
     (best.1 > 0.6).then_some(best.0)
 }
 
@@ -228,6 +238,8 @@ mod tests {
         check("train.learning-rate", Some("train.learning_rate"));
         check("temprature", Some("write.temperature"));
         check("bse", Some("base"));
+        check("evaluat", Some("evaluate"));
+        check("corpus.splitt", Some("corpus.split"));
         check("zzzzzz", None);
     }
 }

@@ -54,10 +54,9 @@ pub(crate) struct Voice {
 }
 
 /// How weights are changed; the words and numbers of `penname_train::Settings` before what is
-/// automatic is decided.
+/// automatic is decided. Each field is described in the list of settings.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[expect(missing_docs, reason = "each field is described in the list of settings")]
 pub(crate) struct Train {
     pub(crate) method: String,
     pub(crate) rank: usize,
@@ -82,10 +81,9 @@ pub(crate) struct Train {
     pub(crate) checkpoint_every: Auto<u64>,
 }
 
-/// How replies are written.
+/// How replies are written. Each field is described in the list of settings.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[expect(missing_docs, reason = "each field is described in the list of settings")]
 pub(crate) struct Write {
     pub(crate) temperature: f32,
     pub(crate) top_k: usize,

@@ -79,7 +79,7 @@ impl Settings {
         let mut meant: Meant = meant.map_err(|error| Error::Whole { why: error.to_string() })?;
         // One persona, wherever a system turn is needed.
         meant.corpus.persona.clone_from(&meant.voice.persona);
-        meant.corpus.check()?;
+        meant.corpus.check().map_err(|refusal| placed(refusal, &entries))?;
         Ok(Self { entries, meant })
     }
 
@@ -108,6 +108,23 @@ impl Settings {
             (entry.key.name.to_owned(), row)
         };
         Value::Object(self.entries.iter().map(row).collect())
+    }
+}
+
+/// A refusal of the corpus, with the place the value comes from.
+fn placed(refusal: penname_corpus::Error, entries: &[Entry]) -> Error {
+    use penname_corpus::Error as E;
+    let (setting, found, expected) = match &refusal {
+        E::UnknownName { setting, found, expected } => {
+            (setting, format!("`{found}`"), format!("one of {expected}"))
+        }
+        E::OutOfRange { setting, found, expected } => (setting, found.to_string(), (*expected).to_owned()),
+        _ => return Error::Corpus(refusal),
+    };
+    let full = format!("corpus.{setting}");
+    match entries.iter().find(|entry| entry.key.name == full) {
+        Some(entry) => Error::Value { key: entry.key.name, found, place: entry.origin.clone(), expected },
+        None => Error::Corpus(refusal),
     }
 }
 

@@ -26,13 +26,6 @@ pub(crate) enum Origin {
     Flag(String),
 }
 
-impl Origin {
-    /// Whether a person said so, in the project or on the command line.
-    pub(crate) fn is_said(&self) -> bool {
-        matches!(self, Self::File { .. } | Self::Flag(_))
-    }
-}
-
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -206,7 +206,9 @@ mod tests {
         );
         check(
             "train: 8",
-            expect![[r#"unknown setting `train` (f:1:1); Some("did you mean `train.rank`?")"#]],
+            expect![[
+                r#"unknown setting `train` (f:1:1); Some("`train` is a section: its settings stand below it, indented")"#
+            ]],
         );
         check(
             "- a",
@@ -218,8 +220,18 @@ mod tests {
                 "`f` holds a single value, expected settings such as `base: smollm2-135m-instruct`; None"
             ],
         );
-        check("a: [", expect![""]);
-        check("base: x\nbase: y", expect![""]);
+        check(
+            "a: [",
+            expect![[
+                r#"`f` is not YAML that can be read: unclosed bracket '[' at line 1, column 4; Some("a text that holds `: ` or `#` needs quotes")"#
+            ]],
+        );
+        check(
+            "base: x\nbase: y",
+            expect![[
+                r#"`f` is not YAML that can be read: duplicate mapping key: base, set DuplicateKeyPolicy in Options if acceptable at line 2, column 1; Some("a text that holds `: ` or `#` needs quotes")"#
+            ]],
+        );
     }
 
     #[test]

@@ -62,7 +62,8 @@ fn commented(recipe: Option<&Recipe>) -> Vec<String> {
         }
         section = group;
         let indent = if group.is_empty() { "" } else { "  " };
-        lines.push(format!("# {indent}{name}: {:<8} # {}", value(key), key.about));
+        let line = format!("{indent}{name}: {}", value(key));
+        lines.push(format!("# {line:<24} # {}", key.about));
     }
     lines
 }
@@ -112,6 +113,6 @@ mod tests {
         let (head, rest) = text.split_once("# A few others, with their defaults:\n").unwrap();
         let taken_in: Vec<&str> = rest.lines().map(|line| line.strip_prefix("# ").unwrap()).collect();
         let settings = read_back(&format!("{head}\n{}\n", taken_in.join("\n")));
-        assert!(SHOWN.iter().all(|name| settings.origin(name).is_said()), "{text}");
+        assert!(SHOWN.iter().all(|name| *settings.origin(name) != Origin::BuiltIn), "{text}");
     }
 }

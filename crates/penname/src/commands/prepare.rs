@@ -1,0 +1,57 @@
+//! `penname prepare`: writing becomes examples, and every character is accounted for.
+
+use penname_corpus::{Prepared, store};
+use serde_json::{Value, json};
+
+use super::show::{account, issues};
+use crate::desk::Desk;
+use crate::failure::Failure;
+use crate::screen::number;
+
+/// What was typed.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+The writing itself is only read. Running it again with nothing changed does nothing.
+
+Examples:
+  penname prepare
+  penname prepare --set corpus.split.share=0.2
+  penname prepare --set 'corpus.clean.disable=[quotes]'")]
+pub(crate) struct Args {}
+
+/// Prepares the writing of a project.
+///
+/// # Errors
+/// When there is no project, or nothing to learn from.
+pub(crate) fn run(_args: &Args, desk: &Desk) -> Result<(), Failure> {
+    let (project, settings) = desk.open()?;
+    let (writing, corpus) = (project.writing(), project.corpus());
+    let prepared = store::prepare_into(&writing, &corpus, &settings.corpus, settings.seed, desk.witness())?;
+    desk.screen.result("prepare", &summary(&prepared), || told(&prepared));
+    Ok(())
+}
+
+fn told(prepared: &Prepared) -> String {
+    let table = account::table(&prepared.account);
+    let documents = number::of(prepared.documents.len() as u64, "document", "documents");
+    let train = number::of(prepared.train.len() as u64, "example", "examples");
+    let held_out = number::count(prepared.held_out.len() as u64);
+    let made = format!("{documents}: {train} to learn from, {held_out} held out for measuring");
+    if prepared.issues.is_empty() {
+        return format!("{table}\n{made}");
+    }
+    let issues = issues::counts(&prepared.issues);
+    format!("{table}\n{made}\n\n{issues}`penname show issues` lists each with its place")
+}
+
+fn summary(prepared: &Prepared) -> Value {
+    json!({
+        "documents": prepared.documents.len(),
+        "train": prepared.train.len(),
+        "held_out": prepared.held_out.len(),
+        "issues": prepared.issues.len(),
+        "account": prepared.account,
+        "rows": prepared.account.rows(),
+        "choices": prepared.choices,
+    })
+}
