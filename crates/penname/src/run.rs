@@ -15,8 +15,12 @@ pub(crate) fn run() -> ExitCode {
     panic::set_hook(Box::new(|panic| {
         screen::aside(&format!("error: {panic}\nhint: {}", failure::how_to_report()));
     }));
-    let done = panic::catch_unwind(AssertUnwindSafe(run_typed));
-    ExitCode::from(done.unwrap_or(Kind::Bug.code()))
+    ExitCode::from(guarded(run_typed))
+}
+
+/// The exit code of some work; a panic in it is a fault of this program.
+fn guarded(work: impl FnOnce() -> u8) -> u8 {
+    panic::catch_unwind(AssertUnwindSafe(work)).unwrap_or(Kind::Bug.code())
 }
 
 fn run_typed() -> u8 {
@@ -47,4 +51,15 @@ fn run_typed() -> u8 {
 fn tell(desk: &Desk, failure: &Failure) -> u8 {
     desk.screen.error(&failure.report());
     failure.code()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_is_our_fault() {
+        assert_eq!(guarded(|| 3), 3);
+        assert_eq!(guarded(|| panic!("a test of panics")), 70);
+    }
 }

@@ -29,6 +29,10 @@ impl Talk {
 
     /// Everything.
     pub(super) fn tell(&self, event: &Event) {
+        // A stage that ends takes with it what was under way, whether or not that was counted out.
+        if matches!(event, Event::Started { .. } | Event::Finished { .. } | Event::Skipped { .. }) {
+            self.clear();
+        }
         match event {
             Event::Started { stage } => self.line(&self.paint.with(Ink::Bold, &harmless(stage))),
             Event::Finished { stage, seconds } => {
