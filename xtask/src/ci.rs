@@ -5,7 +5,7 @@ use std::process::Command;
 use penname_ledger::Stopwatch;
 
 use crate::screen::say;
-use crate::{Result, shell, tidy};
+use crate::{Result, kit, page, shell, tidy};
 
 /// Which part is run.
 #[derive(Debug, clap::Args)]
@@ -16,6 +16,9 @@ pub(crate) struct Options {
     /// Go without rustfmt and clippy where they are not installed, and say so.
     #[arg(long)]
     bare: bool,
+    /// Leave out the checks on real inputs.
+    #[arg(long)]
+    no_kit: bool,
 }
 
 type Step = (&'static str, Box<dyn Fn() -> Result<()>>);
@@ -38,14 +41,18 @@ fn steps(options: &Options) -> Vec<Step> {
         ("fmt", cargo(&["fmt", "--all", "--check"])),
         ("clippy", cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])),
         ("tidy", Box::new(tidy::run)),
+        ("gen", Box::new(|| page::run(&page::Options { check: true }))),
     ];
     if options.bare {
-        steps.retain(|(name, _)| *name == "tidy" || is_installed(name));
+        steps.retain(|(name, _)| !["fmt", "clippy"].contains(name) || is_installed(name));
     }
     if !options.no_test {
         steps.push(("test", cargo(&["test", "--workspace"])));
     }
     steps.push(("doc", Box::new(|| shell::run(doc().env("RUSTDOCFLAGS", "-D warnings")))));
+    if !options.no_kit {
+        steps.push(("kit", Box::new(|| kit::run(&kit::Options::quick()))));
+    }
     steps
 }
 

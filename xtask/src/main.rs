@@ -3,9 +3,16 @@
 //! One file or folder per chore, one line each in [`Chore`]. Chores work on the checkout they were
 //! compiled in, and leave a failure's name as their last words.
 
+mod base;
+mod bench;
 mod ci;
+mod golden;
+mod kit;
+mod page;
+mod pair;
 mod screen;
 mod shell;
+mod size;
 mod tidy;
 
 use std::path::{Path, PathBuf};
@@ -26,15 +33,44 @@ enum Chore {
     Ci(ci::Options),
     /// Check what no compiler checks: layers, file sizes, paths, links, comments on dependencies.
     Tidy,
+    /// Remake the reference pages from the lists in the code.
+    Gen(page::Options),
+    /// Remake the golden files with the scripts that made them.
+    Golden(golden::Options),
+    /// Time optimizer steps.
+    #[command(subcommand)]
+    Bench(bench::Bench),
+    /// Run the checks that need real inputs.
+    Kit(kit::Options),
+    /// Say how large the code is.
+    Size,
 }
+
+/// A failure whose reasons are on the screen already.
+#[derive(Debug)]
+pub(crate) struct Told(pub(crate) &'static str);
+
+impl std::fmt::Display for Told {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+impl std::error::Error for Told {}
 
 fn main() -> ExitCode {
     let done = match Chore::parse() {
         Chore::Ci(options) => ci::run(&options),
         Chore::Tidy => tidy::run(),
+        Chore::Gen(options) => page::run(&options),
+        Chore::Golden(options) => golden::run(&options),
+        Chore::Bench(bench) => bench::run(&bench),
+        Chore::Kit(options) => kit::run(&options),
+        Chore::Size => size::run(),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
+        Err(failure) if failure.is::<Told>() => ExitCode::FAILURE,
         Err(failure) => {
             screen::tell(&format!("error: {}", chain(&*failure)));
             ExitCode::FAILURE
@@ -43,7 +79,7 @@ fn main() -> ExitCode {
 }
 
 /// An error with its causes, outermost first.
-fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     let causes = std::iter::successors(error.source(), |cause| cause.source());
     causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }

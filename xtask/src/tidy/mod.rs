@@ -3,7 +3,7 @@
 //! Each file is one kind of rule, a function from text to findings, tested on a fixture in which a
 //! fault is found. A new rule is a function, its line in [`findings`] and its fixture.
 
-mod code;
+pub(crate) mod code;
 mod layer;
 mod link;
 mod manifest;

@@ -1,0 +1,46 @@
+//! How fast a step is, alone and beside a peer.
+
+mod machine;
+mod peak;
+pub(crate) mod peers;
+mod profile;
+mod record;
+mod step;
+
+use crate::Result;
+
+/// What is timed.
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Bench {
+    /// Time optimizer steps of a model on this machine.
+    Step(step::Options),
+    /// Time the same steps here and in PyTorch, in turns, and write a record.
+    Peers(peers::Options),
+}
+
+/// Times what was asked for.
+pub(crate) fn run(bench: &Bench) -> Result<()> {
+    match bench {
+        Bench::Step(options) => step::run(options),
+        Bench::Peers(options) => peers::run(options),
+    }
+}
+
+/// The middle of some numbers; of two middle ones the smaller, which really occurred.
+fn median(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted.get(sorted.len().saturating_sub(1) / 2).copied().unwrap_or(f64::NAN)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::median;
+
+    #[test]
+    fn the_median_is_a_number_that_occurred() {
+        assert_eq!(median(&[3.0, 1.0, 2.0]), 2.0);
+        assert_eq!(median(&[4.0, 1.0, 2.0, 3.0]), 2.0);
+        assert!(median(&[]).is_nan());
+    }
+}

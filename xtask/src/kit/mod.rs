@@ -1,0 +1,144 @@
+//! Checks on real inputs: books, blogs, goldens of other programs, a real base model.
+//!
+//! They need what is not in the repository, so each says plainly when it was skipped and why. A
+//! new check is a function from [`Inputs`] and its line in [`ALL`].
+
+mod convert;
+mod corpus;
+mod greedy;
+mod model;
+mod reference;
+mod tokens;
+
+use std::path::{Path, PathBuf};
+
+use penname_ledger::Stopwatch;
+
+use crate::screen::{say, tell};
+use crate::{Failure, Result, Told, base, root};
+
+/// Where the inputs are.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Options {
+    /// Leave out what takes minutes.
+    #[arg(long)]
+    quick: bool,
+    /// The folder of real inputs; `../shared/kit` beside the checkout unless said.
+    #[arg(long)]
+    kit: Option<PathBuf>,
+    /// The base model as GGUF; otherwise the one in the Python package.
+    #[arg(long)]
+    base: Option<PathBuf>,
+    /// A Python with torch, transformers, peft, gguf and safetensors.
+    #[arg(long)]
+    python: Option<PathBuf>,
+    /// Fetch nothing.
+    #[arg(long)]
+    offline: bool,
+}
+
+impl Options {
+    /// The quick checks, with inputs where they are usually found.
+    pub(crate) fn quick() -> Self {
+        Self { quick: true, kit: None, base: None, python: None, offline: false }
+    }
+}
+
+/// What a check may look at.
+pub(super) struct Inputs {
+    kit: PathBuf,
+    base: std::result::Result<PathBuf, String>,
+    python: Option<PathBuf>,
+}
+
+/// Why a check did not pass.
+pub(super) enum Stop {
+    /// Something it needs is not here.
+    Skipped(String),
+    /// What it claims is not so.
+    Failed(Failure),
+}
+
+impl<E> From<E> for Stop
+where
+    Failure: From<E>,
+{
+    fn from(error: E) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+/// What a check found, in words.
+pub(super) type Verdict = std::result::Result<String, Stop>;
+
+struct Check {
+    name: &'static str,
+    /// Whether it takes seconds.
+    quick: bool,
+    run: fn(&Inputs) -> Verdict,
+}
+
+/// Every check.
+const ALL: &[Check] = &[
+    Check { name: "tokenizer goldens", quick: true, run: tokens::goldens },
+    Check { name: "a columnist's book", quick: true, run: corpus::columnist },
+    Check { name: "GGUF to folder and back", quick: true, run: convert::there_and_back },
+    Check { name: "greedy answers", quick: true, run: greedy::answers },
+    Check { name: "GGUF against the reference decoder", quick: false, run: convert::against_reference },
+    Check { name: "logits against transformers", quick: false, run: reference::logits },
+    Check { name: "losses against PEFT", quick: false, run: reference::losses },
+    Check { name: "our adapter in PEFT", quick: false, run: reference::ours_there },
+    Check { name: "PEFT's adapter here", quick: false, run: reference::theirs_here },
+];
+
+impl Inputs {
+    fn new(options: &Options) -> Self {
+        let beside = || root().parent().map_or_else(|| PathBuf::from("kit"), |dir| dir.join("shared/kit"));
+        let base =
+            base::find(options.base.as_deref(), options.offline).map_err(|failure| crate::chain(&*failure));
+        Self { kit: options.kit.clone().unwrap_or_else(beside), base, python: options.python.clone() }
+    }
+
+    /// A file of the kit.
+    fn kit(&self, path: &str) -> std::result::Result<PathBuf, Stop> {
+        let whole = self.kit.join(path);
+        if whole.exists() { Ok(whole) } else { Err(Stop::Skipped(format!("the kit has no {path}"))) }
+    }
+
+    fn base(&self) -> std::result::Result<&Path, Stop> {
+        self.base.as_deref().map_err(|why| Stop::Skipped(format!("no base model: {why}")))
+    }
+
+    fn python(&self) -> std::result::Result<&Path, Stop> {
+        self.python.as_deref().ok_or_else(|| Stop::Skipped("no --python was given".to_owned()))
+    }
+}
+
+/// Runs the checks, a line each, and closes with their number.
+pub(crate) fn run(options: &Options) -> Result<()> {
+    let inputs = Inputs::new(options);
+    let (mut n_passed, mut n_failed, mut n_skipped) = (0, 0, 0);
+    for check in ALL.iter().filter(|check| check.quick || !options.quick) {
+        tell(&format!("running  {}", check.name));
+        let watch = Stopwatch::start();
+        let verdict = (check.run)(&inputs);
+        let seconds = watch.seconds();
+        let (word, detail) = match verdict {
+            Ok(detail) => {
+                n_passed += 1;
+                ("passed", detail)
+            }
+            Err(Stop::Skipped(why)) => {
+                n_skipped += 1;
+                ("skipped", why)
+            }
+            Err(Stop::Failed(failure)) => {
+                n_failed += 1;
+                ("failed", crate::chain(&*failure))
+            }
+        };
+        say(&format!("{word:<8} {}: {detail} ({seconds:.1} s)", check.name));
+    }
+    say(&format!("{n_passed} passed, {n_failed} failed, {n_skipped} skipped"));
+    if n_failed == 0 { Ok(()) } else { Err(Told("a check on real inputs failed").into()) }
+}

@@ -1,0 +1,169 @@
+//! Reference pages, made from the lists the libraries grow by.
+
+use std::fs;
+
+use penname_corpus::clean::{self, Effect};
+use penname_engine::op::Op;
+use penname_eval::metric::{self, Better};
+use penname_ledger::write;
+use penname_model::{arch, quant};
+
+use crate::screen::say;
+use crate::{Result, root};
+
+/// What is done with the pages.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Options {
+    /// Change nothing; fail when a page is out of date.
+    #[arg(long)]
+    pub(crate) check: bool,
+}
+
+/// A page: its file, and its text.
+struct Page {
+    file: &'static str,
+    text: String,
+}
+
+/// Writes the pages of `docs/reference`, or checks them.
+pub(crate) fn run(options: &Options) -> Result<()> {
+    let folder = root().join("docs/reference");
+    let stale: Vec<Page> = pages()
+        .into_iter()
+        .filter(|page| fs::read_to_string(folder.join(page.file)).ok().as_ref() != Some(&page.text))
+        .collect();
+    if options.check && !stale.is_empty() {
+        let names: Vec<&str> = stale.iter().map(|page| page.file).collect();
+        let advice = "run `cargo xtask gen`";
+        return Err(format!("out of date in docs/reference: {}; {advice}", names.join(", ")).into());
+    }
+    write::folder(&folder)?;
+    for page in stale {
+        write::bytes(&folder.join(page.file), page.text.as_bytes())?;
+        say(&format!("wrote docs/reference/{}", page.file));
+    }
+    Ok(())
+}
+
+fn pages() -> Vec<Page> {
+    vec![
+        Page { file: "operations.md", text: operations() },
+        Page { file: "formats.md", text: formats() },
+        Page { file: "architectures.md", text: architectures() },
+        Page { file: "cleaners.md", text: cleaners() },
+        Page { file: "metrics.md", text: metrics() },
+    ]
+}
+
+/// A page with a heading, words and a table.
+fn page(title: &str, about: &str, head: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
+    let cell = |text: &String| text.replace('|', "\\|");
+    let line = |cells: &[String]| format!("| {} |\n", cells.iter().map(cell).collect::<Vec<_>>().join(" | "));
+    let head: Vec<String> = head.iter().map(|cell| (*cell).to_owned()).collect();
+    let rule: Vec<String> = head.iter().map(|_| "---".to_owned()).collect();
+    let body: String = rows.into_iter().map(|row| line(&row)).collect();
+    let made = "Made by `cargo xtask gen` from the code.";
+    format!("# {title}\n\n{about}\n\n{}{}{body}\n{made}\n", line(&head), line(&rule))
+}
+
+fn code(text: &str) -> String {
+    format!("`{text}`")
+}
+
+fn operations() -> String {
+    let rows = Op::ALL.iter().map(|name| vec![code(name)]);
+    page(
+        "Operations",
+        "What a program of the engine is made of. Formula, source and reference of each are in `crates/engine/src/op`.",
+        &["name"],
+        rows,
+    )
+}
+
+fn formats() -> String {
+    let row = |format: &&quant::Format| {
+        let bits = 8.0 * format.block_bytes as f64 / format.block_len as f64;
+        let written = if format.can_encode() { "read and written" } else { "read" };
+        let cells = [
+            format.block_len.to_string(),
+            format.block_bytes.to_string(),
+            bits.to_string(),
+            written.to_owned(),
+        ];
+        std::iter::once(code(format.name)).chain(cells).collect()
+    };
+    let head = ["name", "values in a block", "bytes of a block", "bits per value", "here"];
+    page(
+        "Storage formats",
+        "How the numbers of a checkpoint may be stored.",
+        &head,
+        quant::ALL.iter().map(row),
+    )
+}
+
+fn architectures() -> String {
+    let rows = arch::ALL.iter().map(|architecture| vec![code(architecture.name)]);
+    page("Architectures", "The `model_type` of checkpoints that can be loaded.", &["model_type"], rows)
+}
+
+fn cleaners() -> String {
+    let row = |cleaner: &clean::Cleaner| {
+        let runs = match cleaner.effect {
+            Effect::Noise => "by default",
+            Effect::Voice => "when asked",
+        };
+        vec![code(cleaner.name), cleaner.about.to_owned(), runs.to_owned()]
+    };
+    let about = "What is cut from writing before it is learned, in the order in which it happens.";
+    page("Cleaners", about, &["name", "what it removes", "runs"], clean::ALL.iter().map(row))
+}
+
+fn metrics() -> String {
+    let rows = metric::ALL.iter().flat_map(|family| {
+        family.measures.iter().map(|measure| {
+            let better = match measure.better {
+                Better::Lower => "lower",
+                Better::Author => "closer to the author",
+            };
+            let cells = [measure.definition, measure.unit, better].map(str::to_owned);
+            [code(family.name), code(measure.name)].into_iter().chain(cells).collect()
+        })
+    });
+    let head = ["family", "name", "definition", "unit", "better"];
+    page("Metrics", "The numbers of a report. Every one comes with an interval.", &head, rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use expect_test::expect;
+
+    #[test]
+    fn a_page_is_a_heading_and_a_table() {
+        expect![[r#"
+            # Things
+
+            All of them.
+
+            | name | size |
+            | --- | --- |
+            | `a` | 1 |
+
+            Made by `cargo xtask gen` from the code.
+        "#]]
+        .assert_eq(&page("Things", "All of them.", &["name", "size"], [vec![code("a"), "1".to_owned()]]));
+    }
+
+    #[test]
+    fn cells_keep_to_their_columns() {
+        for page in pages() {
+            let table: Vec<&str> = page.text.lines().filter(|line| line.starts_with('|')).collect();
+            let columns = |line: &str| line.matches('|').count() - line.matches("\\|").count();
+            assert!(
+                table.len() > 2 && table.iter().all(|row| columns(row) == columns(table[0])),
+                "{}",
+                page.file
+            );
+        }
+    }
+}
