@@ -14,6 +14,7 @@ mod run;
 mod screen;
 mod settings;
 mod stop;
+mod work;
 
 use std::process::ExitCode;
 

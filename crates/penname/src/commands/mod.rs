@@ -3,12 +3,18 @@
 //! To add one: write a file with `Args` and `run(args, desk)`, and give it one variant and one line
 //! below. Its help is the comment on the variant.
 
+mod chat;
+mod demo;
 mod doctor;
+mod evaluate;
+mod make;
 mod new;
 mod prepare;
 mod recipes;
 mod settings;
 pub(crate) mod show;
+mod train;
+mod write;
 
 use clap::Subcommand;
 
@@ -22,12 +28,26 @@ pub(crate) enum Command {
     New(new::Args),
     /// Turn writing into examples, and account for every character
     Prepare(prepare::Args),
+    /// Make a voice: every stage, to the first closed gate
+    Make(make::Args),
+    /// Train a run from the base model
+    Train(train::Args),
+    /// Go on with a run that was interrupted
+    Resume(train::ResumeArgs),
+    /// Write one reply in the voice, or several
+    Write(write::Args),
+    /// Talk to the voice
+    Chat(chat::Args),
+    /// Measure the voice against the author's unseen writing
+    Evaluate(evaluate::Args),
     /// Look at what was made
     Show(show::Args),
     /// List the settings, and where each value comes from
     Settings(settings::Args),
     /// List the recipes: starting settings by sort of writing
     Recipes(recipes::Args),
+    /// Watch a small model take on the voice of the bundled letters
+    Demo(demo::Args),
     /// See whether this machine has what the work needs
     Doctor(doctor::Args),
 }
@@ -41,9 +61,16 @@ impl Command {
         match self {
             Self::New(args) => new::run(&args, desk),
             Self::Prepare(args) => prepare::run(&args, desk),
+            Self::Make(args) => make::run(&args, desk),
+            Self::Train(args) => train::run(&args, desk),
+            Self::Resume(args) => train::resume(&args, desk),
+            Self::Write(args) => write::run(&args, desk),
+            Self::Chat(args) => chat::run(&args, desk),
+            Self::Evaluate(args) => evaluate::run(&args, desk),
             Self::Show(args) => show::run(&args, desk),
             Self::Settings(args) => settings::run(&args, desk),
             Self::Recipes(args) => recipes::run(&args, desk),
+            Self::Demo(args) => demo::run(&args, desk),
             Self::Doctor(args) => doctor::run(&args, desk),
         }
     }

@@ -1,0 +1,91 @@
+//! `penname evaluate`: base and voice on the author's unseen writing.
+
+use penname_eval::gate::Outcome;
+use penname_eval::report::Report;
+use penname_ledger::Event;
+
+use crate::desk::Desk;
+use crate::failure::{Failure, Kind};
+use crate::project::Project;
+use crate::screen::table::{Align, Table};
+use crate::settings::Settings;
+use crate::work::voice::Voice;
+use crate::work::{corpus, measure};
+
+/// What was typed.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Both models score the held-out text and answer the same held-out questions. The report lies in the run's
+folder as report.md and report.json. Exit code 1 when a claim is not met.
+
+Examples:
+  penname evaluate
+  penname evaluate run-2 --set evaluate.questions=50")]
+pub(crate) struct Args {
+    /// Name of the run [default: the newest that is finished]
+    run: Option<String>,
+}
+
+/// Measures a voice.
+///
+/// # Errors
+/// When there is none, a claim is not met, or anything fails.
+pub(crate) fn run(args: &Args, desk: &Desk) -> Result<(), Failure> {
+    let (project, settings) = desk.open()?;
+    let (voice, report) = evaluated(desk, &project, &settings, args.run.as_deref())?;
+    desk.screen.result("evaluate", &report, || told(&report));
+    desk.screen.note(&format!("the whole report: {}", voice.run.report().join("report.md").display()));
+    judge(&report)
+}
+
+/// Opens a voice and measures it.
+///
+/// # Errors
+/// As [`run`], but for claims.
+pub(crate) fn evaluated(
+    desk: &Desk,
+    project: &Project,
+    settings: &Settings,
+    run: Option<&str>,
+) -> Result<(Voice, Report), Failure> {
+    let prepared = corpus::prepared(desk, project, settings)?;
+    let mut voice = Voice::open(desk, project, settings, run)?;
+    desk.witness().see(&Event::Started { stage: "evaluate".into() });
+    let watch = penname_ledger::Stopwatch::start();
+    let report = measure::report(desk, &mut voice, &prepared, settings)?;
+    desk.witness().see(&Event::Finished { stage: "evaluate".into(), seconds: watch.seconds() });
+    Ok((voice, report))
+}
+
+/// Fails if a claim is not met.
+///
+/// # Errors
+/// Names the claims.
+pub(crate) fn judge(report: &Report) -> Result<(), Failure> {
+    let failed: Vec<&str> =
+        report.verdict.claims.iter().filter(|c| c.outcome == Outcome::NotMet).map(|c| c.name.as_str()).collect();
+    if failed.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::new(Kind::Claim, format!("not met: {}", failed.join("; "))).hint("the report says what each number means"))
+}
+
+/// The measures as a table, and the claims.
+pub(crate) fn told(report: &Report) -> String {
+    let summary = report.summary();
+    let mut table = Table::new(&[
+        ("", Align::Left),
+        ("author", Align::Right),
+        ("base", Align::Right),
+        ("voice", Align::Right),
+        ("difference", Align::Right),
+        ("", Align::Left),
+    ]);
+    for row in &summary.rows {
+        let cells = row.cells();
+        let unit = row.unit.to_string();
+        let label = row.label.to_string();
+        table.row([label, cells.author, cells.base, cells.tuned, cells.difference, unit]);
+    }
+    format!("{}\n\n{table}\n{}\n", summary.headline, summary.lines.join("\n"))
+}

@@ -1,0 +1,112 @@
+//! Settings as a person says them, to settings with which a run can begin.
+
+use penname_engine::Device;
+use penname_ledger::{Choice, Event, Witness};
+use penname_train::Settings;
+use penname_train::settings::{Rounding, Shape, Way};
+
+use crate::failure::{Failure, Kind};
+use crate::settings::meant::{Auto, Train};
+
+/// Evaluations a run has at least, so that early stopping can fire and the best can be kept.
+const EVALUATIONS: u64 = 12;
+
+/// Decides what is automatic and says why.
+///
+/// # Errors
+/// When a word is none of those known.
+pub(crate) fn resolve(train: &Train, n_sequences: usize, device: &dyn Device, witness: &dyn Witness) -> Result<Settings, Failure> {
+    let per_epoch = n_sequences.div_ceil(train.batch_examples.max(1)).max(1) as u64;
+    let steps = train.steps.unwrap_or_else(|| (train.epochs * per_epoch as f64).round().max(1.0) as u64);
+    let evaluate_every = automatic(train.evaluate_every, (steps / EVALUATIONS).max(1));
+    let settings = Settings {
+        method: way(&train.method)?,
+        rank: train.rank,
+        alpha: train.alpha,
+        dropout: train.dropout,
+        rslora: train.rslora,
+        targets: train.targets.clone(),
+        learning_rate: train.learning_rate,
+        warmup: train.warmup,
+        schedule: shape(&train.schedule)?,
+        steps,
+        batch_examples: train.batch_examples,
+        batch_tokens: train.batch_tokens,
+        weight_decay: train.weight_decay,
+        clip: train.clip,
+        beta1: train.beta1,
+        beta2: train.beta2,
+        evaluate_every,
+        patience: train.patience,
+        checkpoint_every: automatic(train.checkpoint_every, evaluate_every),
+        precision: precision(&train.precision, device, witness)?,
+    };
+    announce(&settings, per_epoch, n_sequences, witness);
+    Ok(settings)
+}
+
+fn announce(settings: &Settings, per_epoch: u64, n_sequences: usize, witness: &dyn Witness) {
+    let epochs = settings.steps as f64 / per_epoch as f64;
+    let reason = format!("{n_sequences} examples in batches of {}, each seen {epochs:.1} times", settings.batch_examples);
+    witness.see(&Event::Choice(Choice::new("steps", settings.steps, reason)));
+    let n = settings.steps / settings.evaluate_every.max(1);
+    let reason = format!("{n} evaluations in the run, the best weights are kept");
+    witness.see(&Event::Choice(Choice::new("evaluate every", format!("{} steps", settings.evaluate_every), reason)));
+    if epochs > 10.0 {
+        let what = format!("every example is seen {epochs:.0} times; beyond ten a model recites rather than learns");
+        witness.see(&Event::warning(what, "fewer `train.epochs`, or look at the copied share in the report"));
+    }
+    if settings.patience > 0 && settings.patience * settings.evaluate_every >= settings.steps {
+        let what = format!("early stopping cannot fire: {} evaluations of patience, {n} in the run", settings.patience);
+        witness.see(&Event::warning(what, "lower `train.patience`, or evaluate more often"));
+    }
+}
+
+fn automatic(value: Auto<u64>, otherwise: u64) -> u64 {
+    match value {
+        Auto::Is(value) => value,
+        Auto::Auto => otherwise,
+    }
+}
+
+/// What products round their inputs to.
+///
+/// # Errors
+/// When the word is none of those known.
+pub(crate) fn precision(wanted: &Auto<String>, device: &dyn Device, witness: &dyn Witness) -> Result<Rounding, Failure> {
+    let probe = device.probe();
+    match wanted {
+        Auto::Is(word) if word == "bf16" => Ok(Rounding::Bf16),
+        Auto::Is(word) if word == "f32" => Ok(Rounding::F32),
+        Auto::Is(word) => Err(unknown("train.precision", word, "bf16, f32 or auto")),
+        Auto::Auto if probe.prefers_bf16 => {
+            witness.see(&Event::choice("precision", "bf16", format!("{} multiplies it at twice the rate", probe.name)));
+            Ok(Rounding::Bf16)
+        }
+        Auto::Auto => {
+            witness.see(&Event::choice("precision", "f32", format!("{} has no bf16 product", probe.name)));
+            Ok(Rounding::F32)
+        }
+    }
+}
+
+fn way(word: &str) -> Result<Way, Failure> {
+    match word {
+        "lora" => Ok(Way::Lora),
+        "full" => Ok(Way::Full),
+        _ => Err(unknown("train.method", word, "lora or full")),
+    }
+}
+
+fn shape(word: &str) -> Result<Shape, Failure> {
+    match word {
+        "cosine" => Ok(Shape::Cosine),
+        "linear" => Ok(Shape::Linear),
+        "constant" => Ok(Shape::Constant),
+        _ => Err(unknown("train.schedule", word, "cosine, linear or constant")),
+    }
+}
+
+fn unknown(name: &str, found: &str, expected: &str) -> Failure {
+    Failure::new(Kind::Usage, format!("`{name}` is `{found}`, expected {expected}"))
+}

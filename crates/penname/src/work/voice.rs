@@ -1,0 +1,101 @@
+//! A trained voice, opened: base and adapter on the device, and the renderer it was trained with.
+
+use penname_engine::Precision;
+use penname_engine::backend::cpu::Cpu;
+use penname_infer::{Model, Weights};
+use penname_ledger::Run;
+use penname_ledger::run::Status;
+use penname_model::Checkpoint;
+use penname_model::peft::load_adapter;
+use penname_token::{Message, Renderer, Role, Template};
+use penname_train::settings::Rounding;
+
+use super::contract::Contract;
+use super::training;
+use crate::base::Base;
+use crate::desk::Desk;
+use crate::failure::{Failure, Kind};
+use crate::project::Project;
+use crate::settings::Settings;
+
+/// See the [module](self).
+#[derive(Debug)]
+pub(crate) struct Voice {
+    /// The run it was trained by.
+    pub(crate) run: Run,
+    /// How it wants to be asked.
+    pub(crate) contract: Contract,
+    /// Messages to ids, as in training.
+    pub(crate) renderer: Renderer,
+    /// The device that holds the weights.
+    pub(crate) device: Cpu,
+    /// With full training the base is another set of weights than the voice.
+    base: Option<Weights>,
+    weights: Weights,
+}
+
+impl Voice {
+    /// Opens the voice of a run, or of the newest one that is done.
+    ///
+    /// # Errors
+    /// When there is none, or it does not fit its base any more.
+    pub(crate) fn open(desk: &Desk, project: &Project, settings: &Settings, name: Option<&str>) -> Result<Self, Failure> {
+        let run = find(project, name)?;
+        let contract = Contract::read(&run.adapter())?;
+        let base = Base::open_named(desk, settings, &contract.base)?;
+        let tokenizer = base.renderer.tokenizer();
+        let found = tokenizer.hash().to_string();
+        if found != contract.tokenizer {
+            let message = format!("the tokenizer of `{}` has hash {found}, expected {}", contract.base, contract.tokenizer);
+            return Err(Failure::new(Kind::Input, message).hint("the base has changed since the voice was trained; restore it"));
+        }
+        let renderer = Renderer::new(tokenizer.clone(), Template::new(&contract.template, tokenizer)?);
+        let mut device = desk.device();
+        let precision = match training::precision(&settings.train.precision, &device, &penname_ledger::event::Silent)? {
+            Rounding::Bf16 => Precision::Bf16,
+            Rounding::F32 => Precision::F32,
+        };
+        let (weights, base) = if contract.full {
+            let trained = Checkpoint::open(run.adapter())?;
+            let weights = Weights::load(&trained, None, precision, &mut device)?;
+            (weights, Some(Weights::load(&base.checkpoint, None, precision, &mut device)?))
+        } else {
+            let adapter = load_adapter(&run.adapter())?;
+            (Weights::load(&base.checkpoint, Some(&adapter), precision, &mut device)?, None)
+        };
+        Ok(Self { run, contract, renderer, device, base, weights })
+    }
+
+    /// The voice.
+    pub(crate) fn tuned(&self) -> Model<'_> {
+        self.weights.tuned()
+    }
+
+    /// The model it was trained from.
+    pub(crate) fn base(&self) -> Model<'_> {
+        self.base.as_ref().unwrap_or(&self.weights).base()
+    }
+
+    /// What every conversation begins with: the persona the voice was trained with.
+    pub(crate) fn opening(&self) -> Vec<Message> {
+        self.contract.persona.iter().map(|persona| Message::new(Role::System, persona.clone())).collect()
+    }
+
+    /// The longest conversation the model was made for.
+    pub(crate) fn context(&self) -> usize {
+        self.weights.config().context
+    }
+}
+
+/// The run of this name, or the newest that is done.
+fn find(project: &Project, name: Option<&str>) -> Result<Run, Failure> {
+    if let Some(name) = name {
+        return Ok(Run::open(&project.runs(), name)?);
+    }
+    for run in Run::list(&project.runs())? {
+        if run.status()?.is_some_and(|row| row.status == Status::Done) {
+            return Ok(run);
+        }
+    }
+    Err(Failure::new(Kind::Usage, "no run has been trained to its end here").hint("train one with `penname make`"))
+}
