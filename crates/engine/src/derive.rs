@@ -31,7 +31,8 @@ pub fn derive(program: &mut Program, seeds: &[(TensorId, TensorId)], wanted: &[T
     let needed = needed(program, wanted);
     let n_forward = program.steps().len();
     zero_gradients(program);
-    let mut walk = Derive { program, needed, gradients: seeds.iter().copied().collect(), current: 0, block: None };
+    let mut walk =
+        Derive { program, needed, gradients: seeds.iter().copied().collect(), current: 0, block: None };
     for idx in (0..n_forward).rev() {
         let step = walk.program.steps()[idx].clone();
         if step.section != Section::Forward {
@@ -49,7 +50,8 @@ pub fn derive(program: &mut Program, seeds: &[(TensorId, TensorId)], wanted: &[T
 
 /// Trainable weights, and every real tensor that depends on one.
 fn needed(program: &Program, wanted: &[TensorId]) -> Vec<bool> {
-    let trainable = |(id, t): (TensorId, &Tensor)| t.role == Role::Weight { trainable: true } || wanted.contains(&id);
+    let trainable =
+        |(id, t): (TensorId, &Tensor)| t.role == Role::Weight { trainable: true } || wanted.contains(&id);
     let mut needed: Vec<bool> = program.iter().map(trainable).collect();
     for step in program.steps() {
         let accesses = step.op.accesses();
@@ -67,7 +69,17 @@ fn zero_gradients(program: &mut Program) {
     let trainable: Vec<_> = program
         .iter()
         .filter(|(id, t)| t.role == Role::Weight { trainable: true } && program.gradient(*id).is_none())
-        .map(|(id, t)| (id, Tensor { name: format!("d {}", t.name), dtype: DType::F32, role: Role::Gradient, ..t.clone() }))
+        .map(|(id, t)| {
+            (
+                id,
+                Tensor {
+                    name: format!("d {}", t.name),
+                    dtype: DType::F32,
+                    role: Role::Gradient,
+                    ..t.clone()
+                },
+            )
+        })
         .collect();
     for (weight, gradient) in trainable {
         let gradient = program.declare(gradient);

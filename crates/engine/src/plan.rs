@@ -69,11 +69,12 @@ impl Plan {
         let lives = lives(program);
         let groups = merge_in_place(program, &lives);
         let (offsets, arena_bytes) = place(&blocks(program, &lives, &groups));
-        let place_of = |(id, tensor): (TensorId, &Tensor)| match (tensor.role.is_persistent(), lives[id.index()]) {
-            (_, None) => Place::Nowhere,
-            (true, _) => Place::Own,
-            (false, _) => offsets[groups[id.index()]].map_or(Place::Nowhere, Place::Arena),
-        };
+        let place_of =
+            |(id, tensor): (TensorId, &Tensor)| match (tensor.role.is_persistent(), lives[id.index()]) {
+                (_, None) => Place::Nowhere,
+                (true, _) => Place::Own,
+                (false, _) => offsets[groups[id.index()]].map_or(Place::Nowhere, Place::Arena),
+            };
         let places: Vec<Place> = program.iter().map(place_of).collect();
         let memory = memory(program, &places, arena_bytes);
         Self { places, arena_bytes, memory }
@@ -108,7 +109,14 @@ fn merge_in_place(program: &Program, lives: &[Option<Life>]) -> Vec<usize> {
         // A tensor listed twice by the operation is still needed while it runs.
         let once = step.op.accesses().iter().filter(|(_, id)| *id == from).count() == 1;
         let same_kind = program.tensor(from).dtype == program.tensor(to).dtype;
-        if arena(from) && arena(to) && ends_here && begins_here && once && same_kind && program.bytes(from) == program.bytes(to) {
+        if arena(from)
+            && arena(to)
+            && ends_here
+            && begins_here
+            && once
+            && same_kind
+            && program.bytes(from) == program.bytes(to)
+        {
             group[to.index()] = group[from.index()];
         }
     }
@@ -145,7 +153,8 @@ fn place(blocks: &[Block]) -> (Vec<Option<usize>>, usize) {
     let mut placed: Vec<(usize, &Block)> = Vec::new();
     let mut arena_bytes = 0;
     for block in order {
-        let overlaps = |other: &Block| other.life.first <= block.life.last && block.life.first <= other.life.last;
+        let overlaps =
+            |other: &Block| other.life.first <= block.life.last && block.life.first <= other.life.last;
         let mut at = 0;
         // `placed` is kept in order of offsets, so the first gap wide enough is the lowest.
         for &(start, other) in placed.iter().filter(|(_, other)| overlaps(other)) {
@@ -230,7 +239,9 @@ fn makers(program: &Program, keep: Keep) -> Vec<Option<usize>> {
         for (access, id) in step.op.accesses() {
             let made_in = makers[id.index()].map(|at| program.steps()[at].block);
             match access {
-                Access::Read if made_in.is_some_and(|block| block != step.block) => is_block_output[id.index()] = true,
+                Access::Read if made_in.is_some_and(|block| block != step.block) => {
+                    is_block_output[id.index()] = true
+                }
                 Access::Write => makers[id.index()] = Some(at),
                 _ => {}
             }
@@ -276,7 +287,8 @@ fn remake(
     for (access, written) in step.op.accesses() {
         if access == Access::Write {
             let like = program.tensor(written).clone();
-            again[written.index()] = Some(program.declare(Tensor { name: format!("{} again", like.name), ..like }));
+            again[written.index()] =
+                Some(program.declare(Tensor { name: format!("{} again", like.name), ..like }));
         }
     }
     rename(&mut step.op, again);

@@ -276,7 +276,14 @@ impl Program {
     }
 
     /// Adds a parameter of `rows` × `cols`.
-    pub fn weight(&mut self, name: &str, rows: usize, cols: usize, dtype: DType, trainable: bool) -> TensorId {
+    pub fn weight(
+        &mut self,
+        name: &str,
+        rows: usize,
+        cols: usize,
+        dtype: DType,
+        trainable: bool,
+    ) -> TensorId {
         let role = Role::Weight { trainable };
         self.declare(Tensor { name: name.to_owned(), rows: Rows::Fixed(rows), cols, dtype, role })
     }

@@ -59,7 +59,8 @@ impl Session {
     /// Gives back all memory that is not a weight's.
     pub fn release(self, device: &mut dyn Device) {
         for (id, tensor) in self.program.iter() {
-            if let (Some(buffer), false) = (self.own[id.index()], matches!(tensor.role, Role::Weight { .. })) {
+            if let (Some(buffer), false) = (self.own[id.index()], matches!(tensor.role, Role::Weight { .. }))
+            {
                 device.release(buffer);
             }
         }
@@ -96,7 +97,12 @@ impl Session {
     ///
     /// # Errors
     /// When a tensor has no memory or `extent` exceeds the capacity.
-    pub fn run(&mut self, device: &mut dyn Device, section: Section, extent: Extent) -> Result<(), DeviceError> {
+    pub fn run(
+        &mut self,
+        device: &mut dyn Device,
+        section: Section,
+        extent: Extent,
+    ) -> Result<(), DeviceError> {
         self.run_watched(device, section, extent, &mut |_| {})
     }
 
@@ -133,7 +139,10 @@ impl Session {
         if let Some(&(what, found, capacity)) = kinds.iter().find(|(_, found, capacity)| found > capacity) {
             return Err(DeviceError::TooManyRows { what, found, capacity });
         }
-        let unbound = self.program.iter().find(|(id, _)| self.plan.place(*id) == Place::Own && self.own[id.index()].is_none());
+        let unbound = self
+            .program
+            .iter()
+            .find(|(id, _)| self.plan.place(*id) == Place::Own && self.own[id.index()].is_none());
         unbound.map_or(Ok(()), |(_, tensor)| Err(DeviceError::Unbound { tensor: tensor.name.clone() }))
     }
 }

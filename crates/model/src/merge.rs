@@ -55,11 +55,20 @@ pub fn save_merged(
 ///
 /// # Errors
 /// When a trained tensor is not one of the base's, or the file system refuses.
-pub fn save_trained(base: &Checkpoint, config: &Config, trained: &BTreeMap<String, Vec<f32>>, folder: &Path) -> Result<()> {
+pub fn save_trained(
+    base: &Checkpoint,
+    config: &Config,
+    trained: &BTreeMap<String, Vec<f32>>,
+    folder: &Path,
+) -> Result<()> {
     for (name, values) in trained {
         let info = base.info(name)?;
         if info.n_values() != values.len() {
-            return Err(Error::TensorShape { tensor: name.clone(), found: vec![values.len()], expected: info.shape.clone() });
+            return Err(Error::TensorShape {
+                tensor: name.clone(),
+                found: vec![values.len()],
+                expected: info.shape.clone(),
+            });
         }
     }
     save(base, config, Storage::F32, folder, |name, rows, out| {
@@ -102,7 +111,13 @@ mod tests {
 
     #[test]
     fn merge_then_split_returns() {
-        let pair = Pair { rank: 2, n_in: 3, n_out: 2, a: vec![1.0, 2.0, 3.0, -1.0, 0.5, 0.0], b: vec![1.0, 4.0, -2.0, 0.25] };
+        let pair = Pair {
+            rank: 2,
+            n_in: 3,
+            n_out: 2,
+            a: vec![1.0, 2.0, 3.0, -1.0, 0.5, 0.0],
+            b: vec![1.0, 4.0, -2.0, 0.25],
+        };
         let weight = vec![0.5, -0.25, 8.0, 1.0, 2.0, 3.0];
         let mut merged = weight.clone();
         merge(&mut merged, &pair, 2.0);

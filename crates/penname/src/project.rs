@@ -67,11 +67,6 @@ impl Project {
     pub(crate) fn runs(&self) -> PathBuf {
         self.dir.join("runs")
     }
-
-    /// What the voice is worth.
-    pub(crate) fn reports(&self) -> PathBuf {
-        self.dir.join("reports")
-    }
 }
 
 #[cfg(test)]

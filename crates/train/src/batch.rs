@@ -6,8 +6,8 @@
 
 use crate::error::Result;
 use penname_ledger::seed::Seed;
-use penname_token::pack::{Pack, pack_tightly};
 use penname_token::Sequence;
+use penname_token::pack::{Pack, pack_tightly};
 
 /// Sequences in the order of training.
 #[derive(Debug)]

@@ -46,7 +46,9 @@ pub type Tensors = BTreeMap<String, Vec<f32>>;
 /// Reads every trained weight from the device.
 pub fn weights(trainer: &Trainer, device: &mut dyn Device) -> Tensors {
     let name = |id: TensorId| trainer.session.program().tensor(id).name.clone();
-    let read = |w: &penname_engine::op::Moments| (name(w.weight), trainer.session.read(device, w.weight, Extent::default()));
+    let read = |w: &penname_engine::op::Moments| {
+        (name(w.weight), trainer.session.read(device, w.weight, Extent::default()))
+    };
     trainer.update.weights.iter().map(read).collect()
 }
 
@@ -105,7 +107,13 @@ pub fn load(path: &Path, trainer: &Trainer, device: &mut dyn Device) -> Result<(
     Ok(())
 }
 
-fn set(trainer: &Trainer, device: &mut dyn Device, path: &Path, tensors: &Tensors, (id, prefix): (TensorId, &str)) -> Result<()> {
+fn set(
+    trainer: &Trainer,
+    device: &mut dyn Device,
+    path: &Path,
+    tensors: &Tensors,
+    (id, prefix): (TensorId, &str),
+) -> Result<()> {
     let program = trainer.session.program();
     // Moments are called after their weight, in the program with a blank and in the file with a slash.
     let tensor = program.tensor(id).name.replacen(&prefix.replace('/', " "), prefix, 1);
@@ -125,7 +133,9 @@ fn set(trainer: &Trainer, device: &mut dyn Device, path: &Path, tensors: &Tensor
 /// # Errors
 /// When the file system refuses.
 pub fn write_tensors(path: &Path, tensors: &Tensors) -> Result<()> {
-    let outgoing = tensors.iter().map(|(name, values)| Outgoing::from_values(name, [values.len()], Storage::F32, values));
+    let outgoing = tensors
+        .iter()
+        .map(|(name, values)| Outgoing::from_values(name, [values.len()], Storage::F32, values));
     Ok(write_safetensors(path, outgoing.collect(), &BTreeMap::new())?)
 }
 

@@ -83,7 +83,12 @@ pub struct Outcome {
 ///
 /// # Errors
 /// When the run was trained before, a gate closes, or anything fails.
-pub fn finetune(task: &Task<'_>, device: &mut dyn Device, witness: &dyn Witness, stop: &AtomicBool) -> Result<Outcome> {
+pub fn finetune(
+    task: &Task<'_>,
+    device: &mut dyn Device,
+    witness: &dyn Witness,
+    stop: &AtomicBool,
+) -> Result<Outcome> {
     if let Some((state, _)) = checkpoint::newest(task.run)? {
         return Err(Error::AlreadyBegun { run: task.run.name().to_owned(), step: state.step });
     }
@@ -94,18 +99,29 @@ pub fn finetune(task: &Task<'_>, device: &mut dyn Device, witness: &dyn Witness,
 ///
 /// # Errors
 /// When there is none, its inputs were others, a gate closes, or anything fails.
-pub fn resume(task: &Task<'_>, device: &mut dyn Device, witness: &dyn Witness, stop: &AtomicBool) -> Result<Outcome> {
+pub fn resume(
+    task: &Task<'_>,
+    device: &mut dyn Device,
+    witness: &dyn Witness,
+    stop: &AtomicBool,
+) -> Result<Outcome> {
     let Some((state, path)) = checkpoint::newest(task.run)? else {
         return Err(Error::NothingToResume { run: task.run.name().to_owned() });
     };
     let expected = fingerprint(task);
     if state.fingerprint != expected {
         let (found, expected) = (state.fingerprint.key12(), expected.key12());
-        return Err(Error::OtherInputs { run: task.run.name().to_owned(), found: found.to_string(), expected: expected.to_string() });
+        return Err(Error::OtherInputs {
+            run: task.run.name().to_owned(),
+            found: found.to_string(),
+            expected: expected.to_string(),
+        });
     }
     let mut fit = Fit::begin(task, device, witness, stop, packs_of)?;
     checkpoint::load(&path, &fit.trainer, device)?;
-    fit.journal.truncate_after(|row: &serde_json::Value| row["step"].as_u64().is_some_and(|step| step <= state.step))?;
+    fit.journal.truncate_after(|row: &serde_json::Value| {
+        row["step"].as_u64().is_some_and(|step| step <= state.step)
+    })?;
     witness.see(&Event::note(format!("resuming after step {}", state.step)));
     fit.state = state;
     fit.go(device)
@@ -122,13 +138,18 @@ fn packs_of(batches: &mut Batches<'_>, step: u64) -> Result<Vec<Pack>> {
 fn fingerprint(task: &Task<'_>) -> Hash {
     let ids = |list: &[Sequence]| -> Vec<u8> {
         let bytes = |s: &Sequence| {
-            let tokens = s.ids.iter().zip(&s.mask).flat_map(|(id, trained)| (id * 2 + u32::from(*trained)).to_le_bytes());
+            let tokens = s
+                .ids
+                .iter()
+                .zip(&s.mask)
+                .flat_map(|(id, trained)| (id * 2 + u32::from(*trained)).to_le_bytes());
             tokens.chain([0xff; 4]).collect::<Vec<u8>>()
         };
         list.iter().flat_map(bytes).collect()
     };
     let settings = serde_json::to_vec(task.settings).unwrap_or_default();
-    let parts = [ids(task.train), ids(task.held_out), settings, task.seed.0.to_le_bytes().to_vec(), task.base.into()];
+    let parts =
+        [ids(task.train), ids(task.held_out), settings, task.seed.0.to_le_bytes().to_vec(), task.base.into()];
     let hashes: Vec<u8> = parts.iter().flat_map(|part| Hash::of(part).as_bytes().to_vec()).collect();
     Hash::of(&hashes)
 }
@@ -200,7 +221,16 @@ impl<'a> Fit<'a> {
             },
             journal: Journal::open(&task.run.metrics())?,
             clock: Stopwatch::start(),
-            task, witness, stop, trainer, scorer, start, base_losses, sample, sample_before, gates,
+            task,
+            witness,
+            stop,
+            trainer,
+            scorer,
+            start,
+            base_losses,
+            sample,
+            sample_before,
+            gates,
         };
         let packed = fit.packed_loss(device, &first)?;
         let alone = mean_nats(&alone).unwrap_or(f64::NAN);
@@ -279,8 +309,18 @@ impl<'a> Fit<'a> {
         let memory = penname_engine::backend::cpu::resident_bytes()
             .map_or(String::new(), |bytes| format!(" · {:.1} GiB", bytes as f64 / f64::from(1 << 30)));
         let left = (total - done) as f64 * self.state.seconds / done.max(1) as f64;
-        let note = format!("loss {:.3} · {tokens_per_s:.0} tokens/s{memory} · {} left", report.loss_nats, duration(left));
-        self.witness.see(&Event::Progress { what: "training".into(), done, total: Some(total), unit: Unit::Steps, note });
+        let note = format!(
+            "loss {:.3} · {tokens_per_s:.0} tokens/s{memory} · {} left",
+            report.loss_nats,
+            duration(left)
+        );
+        self.witness.see(&Event::Progress {
+            what: "training".into(),
+            done,
+            total: Some(total),
+            unit: Unit::Steps,
+            note,
+        });
         Ok(())
     }
 
@@ -294,7 +334,10 @@ impl<'a> Fit<'a> {
         self.journal.append(&row)?;
         self.witness.see(&Event::Metric { row });
         if sight == Sight::Better {
-            checkpoint::write_tensors(&self.task.run.dir().join(BEST), &checkpoint::weights(&self.trainer, device))?;
+            checkpoint::write_tensors(
+                &self.task.run.dir().join(BEST),
+                &checkpoint::weights(&self.trainer, device),
+            )?;
         }
         Ok(())
     }
@@ -318,13 +361,21 @@ impl<'a> Fit<'a> {
         let folder = self.task.run.adapter();
         match self.task.settings.method(self.task.base) {
             Method::LowRank(config) => {
-                let pairs: BTreeMap<String, Pair> =
-                    self.trainer.network.pairs.iter().map(|slot| pair(&self.trainer.network, slot, tensors)).collect();
+                let pairs: BTreeMap<String, Pair> = self
+                    .trainer
+                    .network
+                    .pairs
+                    .iter()
+                    .map(|slot| pair(&self.trainer.network, slot, tensors))
+                    .collect();
                 Ok(save_adapter(&folder, &config, &pairs)?)
             }
-            Method::Full(_) | Method::Frozen => {
-                Ok(penname_model::merge::save_trained(self.task.checkpoint, self.task.config, tensors, &folder)?)
-            }
+            Method::Full(_) | Method::Frozen => Ok(penname_model::merge::save_trained(
+                self.task.checkpoint,
+                self.task.config,
+                tensors,
+                &folder,
+            )?),
         }
     }
 }
@@ -351,7 +402,8 @@ fn data_gates(task: &Task<'_>, witness: &dyn Witness) -> Result<Vec<Gate>> {
 
 /// A starts as Kaiming's uniform numbers, B at zero: the pair changes nothing yet.
 fn fresh_pair(network: &Network, slot: &PairSlot, seed: Seed) -> Pair {
-    let (rank, n_in, n_out) = (network.program.rows(slot.a), network.program.cols(slot.a), network.program.rows(slot.b));
+    let (rank, n_in, n_out) =
+        (network.program.rows(slot.a), network.program.cols(slot.a), network.program.rows(slot.b));
     let mut stream = seed.stream(&format!("train/adapter/{}", slot.module));
     let bound = 1.0 / (n_in as f32).sqrt();
     let a = (0..rank * n_in).map(|_| (2.0 * stream.unit_f32() - 1.0) * bound).collect();
@@ -360,12 +412,18 @@ fn fresh_pair(network: &Network, slot: &PairSlot, seed: Seed) -> Pair {
 
 fn pair(network: &Network, slot: &PairSlot, tensors: &Tensors) -> (String, Pair) {
     let values = |id| tensors.get(&network.program.tensor(id).name).cloned().unwrap_or_default();
-    let (rank, n_in, n_out) = (network.program.rows(slot.a), network.program.cols(slot.a), network.program.rows(slot.b));
+    let (rank, n_in, n_out) =
+        (network.program.rows(slot.a), network.program.cols(slot.a), network.program.rows(slot.b));
     (slot.module.clone(), Pair { rank, n_in, n_out, a: values(slot.a), b: values(slot.b) })
 }
 
 /// Keeps as much of the forward pass as memory allows, and says so.
-fn choose_keep(task: &Task<'_>, network: &Network, device: &dyn Device, witness: &dyn Witness) -> Result<Keep> {
+fn choose_keep(
+    task: &Task<'_>,
+    network: &Network,
+    device: &dyn Device,
+    witness: &dyn Witness,
+) -> Result<Keep> {
     let needs = |keep: Keep, network: &Network| {
         let mut program = network.program.clone();
         derive(&mut program, &[], &[]);
@@ -397,7 +455,11 @@ fn choose_keep(task: &Task<'_>, network: &Network, device: &dyn Device, witness:
 }
 
 /// The loss of every sequence in a run of its own.
-fn one_by_one(scorer: &mut Scorer, device: &mut dyn Device, sequences: &[Sequence]) -> Result<Vec<SequenceLoss>> {
+fn one_by_one(
+    scorer: &mut Scorer,
+    device: &mut dyn Device,
+    sequences: &[Sequence],
+) -> Result<Vec<SequenceLoss>> {
     let mut losses = Vec::with_capacity(sequences.len());
     for sequence in sequences {
         losses.extend(scorer.losses(device, std::slice::from_ref(sequence))?);

@@ -53,7 +53,10 @@ pub fn enough(train: &[Sequence], held_out: &[Sequence], steps: u64) -> Gate {
 pub fn trained_tokens(sequences: &[Sequence]) -> Gate {
     let empty = |s: &&Sequence| !s.mask.iter().any(|&trained| trained);
     let n_empty = sequences.iter().filter(empty).count();
-    let first = sequences.iter().find(empty).map_or(String::new(), |s| format!(", the first is example {}", s.example));
+    let first = sequences
+        .iter()
+        .find(empty)
+        .map_or(String::new(), |s| format!(", the first is example {}", s.example));
     Gate {
         name: "every example teaches",
         passed: n_empty == 0,
@@ -64,30 +67,42 @@ pub fn trained_tokens(sequences: &[Sequence]) -> Gate {
 
 /// The token that ends an answer is inside the loss of every answer that was not cut.
 pub fn end_is_learned(sequences: &[Sequence], end_ids: &[u32]) -> Gate {
-    let last = |s: &Sequence| s.ids.iter().zip(&s.mask).rev().find(|(_, trained)| **trained).map(|(id, _)| *id);
+    let last =
+        |s: &Sequence| s.ids.iter().zip(&s.mask).rev().find(|(_, trained)| **trained).map(|(id, _)| *id);
     let whole: Vec<&Sequence> = sequences.iter().filter(|s| s.n_cut == 0).collect();
     let endless = |s: &&&Sequence| !last(s).is_some_and(|id| end_ids.contains(&id));
     let n_endless = whole.iter().filter(endless).count();
-    let first = whole.iter().find(endless).map_or(String::new(), |s| format!(", the first is example {}", s.example));
+    let first =
+        whole.iter().find(endless).map_or(String::new(), |s| format!(", the first is example {}", s.example));
     Gate {
         name: "the end is inside the loss",
         passed: n_endless == 0,
-        evidence: format!("{n_endless} of {} whole answers do not end in a trained end token{first}", whole.len()),
+        evidence: format!(
+            "{n_endless} of {} whole answers do not end in a trained end token{first}",
+            whole.len()
+        ),
         suspects: "a template that does not close the assistant's turn, or a mask that leaves the end token out",
     }
 }
 
 /// Nothing that is measured on was trained on.
 pub fn held_out_is_unseen(train: &[Sequence], held_out: &[Sequence]) -> Gate {
-    let documents: BTreeSet<&str> = train.iter().map(|s| s.document.as_str()).filter(|d| !d.is_empty()).collect();
+    let documents: BTreeSet<&str> =
+        train.iter().map(|s| s.document.as_str()).filter(|d| !d.is_empty()).collect();
     let taught: BTreeSet<Vec<u32>> = train.iter().map(trained_ids).collect();
     let known = |s: &&Sequence| documents.contains(s.document.as_str()) || taught.contains(&trained_ids(s));
     let n_known = held_out.iter().filter(known).count();
-    let first = held_out.iter().find(known).map_or(String::new(), |s| format!(", the first is example {}", s.example));
+    let first = held_out
+        .iter()
+        .find(known)
+        .map_or(String::new(), |s| format!(", the first is example {}", s.example));
     Gate {
         name: "the held-out text is unseen",
         passed: n_known == 0,
-        evidence: format!("{n_known} of {} held-out examples stand in the training set{first}", held_out.len()),
+        evidence: format!(
+            "{n_known} of {} held-out examples stand in the training set{first}",
+            held_out.len()
+        ),
         suspects: "a split by row instead of by document, or duplicates across the split",
     }
 }
@@ -104,7 +119,8 @@ pub fn labels_are_next_tokens(packs: &[Pack], sequences: &[Sequence]) -> Gate {
             let sequence = &sequences[source];
             for (position, &target) in pack.targets[rows.clone()].iter().enumerate() {
                 let next = position + 1;
-                let expected = if sequence.mask.get(next) == Some(&true) { sequence.ids[next] } else { IGNORE };
+                let expected =
+                    if sequence.mask.get(next) == Some(&true) { sequence.ids[next] } else { IGNORE };
                 n_targets += usize::from(expected != IGNORE || target != IGNORE);
                 n_wrong += usize::from(target != expected);
             }
@@ -167,7 +183,10 @@ pub fn weights_moved(before: &BTreeMap<String, Vec<f32>>, after: &BTreeMap<Strin
     Gate {
         name: "the weights moved",
         passed: !after.is_empty() && n_still == 0 && n_broken == 0,
-        evidence: format!("of {} trained tensors {n_still} did not move, {n_broken} hold no numbers any more", after.len()),
+        evidence: format!(
+            "of {} trained tensors {n_still} did not move, {n_broken} hold no numbers any more",
+            after.len()
+        ),
         suspects: "zero steps, a learning rate of zero, or gradients that never arrive",
     }
 }
@@ -197,12 +216,20 @@ mod tests {
         ids.push(END);
         let mask: Vec<bool> = (0..ids.len()).map(|at| at >= 3).collect();
         let n_trained = answer.len() + 1;
-        Sequence { example: document.to_owned(), document: document.to_owned(), ids, mask, n_trained, ..Sequence::default() }
+        Sequence {
+            example: document.to_owned(),
+            document: document.to_owned(),
+            ids,
+            mask,
+            n_trained,
+            ..Sequence::default()
+        }
     }
 
     #[test]
     fn sound_data_passes() {
-        let (train, held_out) = (vec![sequence("a", &[5, 6]), sequence("b", &[6, 5])], vec![sequence("c", &[5, 5])]);
+        let (train, held_out) =
+            (vec![sequence("a", &[5, 6]), sequence("b", &[6, 5])], vec![sequence("c", &[5, 5])]);
         let packs = pack_in_order(&train, 64).unwrap();
         for gate in [
             enough(&train, &held_out, 1),

@@ -19,24 +19,34 @@ pub struct Update {
 /// Appends gradient norm and AdamW for every trainable weight.
 pub fn add_update(program: &mut Program, settings: &Settings) -> Update {
     let schedule = program.input("schedule", Rows::Fixed(1), 2, DType::F32);
-    let scalar = |name: &str| Tensor { name: name.into(), rows: Rows::Fixed(1), cols: 1, dtype: DType::F32, role: Role::Output };
+    let scalar = |name: &str| Tensor {
+        name: name.into(),
+        rows: Rows::Fixed(1),
+        cols: 1,
+        dtype: DType::F32,
+        role: Role::Output,
+    };
     let norm = program.declare(scalar("gradient norm"));
     let trainable = program.trainable();
-    let weights: Vec<Moments> = trainable.iter().map(|(weight, gradient)| moments(program, *weight, *gradient)).collect();
+    let weights: Vec<Moments> =
+        trainable.iter().map(|(weight, gradient)| moments(program, *weight, *gradient)).collect();
     let gradients = trainable.iter().map(|(_, gradient)| *gradient).collect();
     program.enter_block(None);
     program.push(Section::Update, GradNorm { gradients, norm });
     let clip = if settings.clip > 0.0 { settings.clip as f32 } else { f32::INFINITY };
-    program.push(Section::Update, AdamW {
-        weights: weights.clone(),
-        schedule,
-        norm,
-        clip,
-        beta1: settings.beta1 as f32,
-        beta2: settings.beta2 as f32,
-        eps: 1e-8,
-        weight_decay: settings.weight_decay as f32,
-    });
+    program.push(
+        Section::Update,
+        AdamW {
+            weights: weights.clone(),
+            schedule,
+            norm,
+            clip,
+            beta1: settings.beta1 as f32,
+            beta2: settings.beta2 as f32,
+            eps: 1e-8,
+            weight_decay: settings.weight_decay as f32,
+        },
+    );
     Update { schedule, norm, weights }
 }
 

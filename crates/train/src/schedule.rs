@@ -17,7 +17,9 @@ pub fn learning_rate(settings: &Settings, step: u64) -> f64 {
     let share = match settings.schedule {
         Shape::Constant => 1.0,
         Shape::Linear => 1.0 - progress,
-        Shape::Cosine => COSINE_FLOOR + (1.0 - COSINE_FLOOR) * 0.5 * (1.0 + (std::f64::consts::PI * progress).cos()),
+        Shape::Cosine => {
+            COSINE_FLOOR + (1.0 - COSINE_FLOOR) * 0.5 * (1.0 + (std::f64::consts::PI * progress).cos())
+        }
     };
     settings.learning_rate * share
 }
@@ -27,7 +29,8 @@ mod tests {
     use super::*;
 
     fn rates(schedule: Shape) -> Vec<f64> {
-        let settings = Settings { schedule, steps: 100, warmup: 0.1, learning_rate: 1.0, ..Settings::default() };
+        let settings =
+            Settings { schedule, steps: 100, warmup: 0.1, learning_rate: 1.0, ..Settings::default() };
         (0..100).map(|step| learning_rate(&settings, step)).collect()
     }
 
@@ -38,7 +41,10 @@ mod tests {
             assert!((rates[0] - 0.1).abs() < 1e-12 && (rates[9] - 1.0).abs() < 1e-12, "{shape:?} warm-up");
             assert!(rates[..10].is_sorted() && rates[10..].is_sorted_by(|a, b| a >= b), "{shape:?} order");
         }
-        assert!((rates(Shape::Cosine)[55] - 0.55).abs() < 1e-12, "the middle of a cosine is half way down to its floor");
+        assert!(
+            (rates(Shape::Cosine)[55] - 0.55).abs() < 1e-12,
+            "the middle of a cosine is half way down to its floor"
+        );
         assert!(rates(Shape::Linear)[99] < 0.02);
         assert!(rates(Shape::Constant)[99] > 0.999);
     }

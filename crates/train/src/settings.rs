@@ -118,7 +118,8 @@ impl Settings {
             Way::Full => Method::Full(Trainable { patterns: self.targets.clone() }),
             Way::Lora => {
                 let all = ALL_LINEARS.iter().map(|name| (*name).to_owned());
-                let targets: Vec<String> = if self.targets.is_empty() { all.collect() } else { self.targets.clone() };
+                let targets: Vec<String> =
+                    if self.targets.is_empty() { all.collect() } else { self.targets.clone() };
                 let mut config = AdapterConfig::new(self.rank, self.alpha, targets);
                 config.base_model = Some(base.to_owned());
                 config.dropout = self.dropout;

@@ -67,7 +67,14 @@ impl Trainer {
     ///
     /// # Errors
     /// When there is no trained token, or loss or gradient is not a number.
-    pub fn step(&mut self, device: &mut dyn Device, packs: &[Pack], step: u64, rate: f64, seed: Seed) -> Result<StepReport> {
+    pub fn step(
+        &mut self,
+        device: &mut dyn Device,
+        packs: &[Pack],
+        step: u64,
+        rate: f64,
+        seed: Seed,
+    ) -> Result<StepReport> {
         let n_trained: usize = packs.iter().map(|pack| pack.n_trained).sum();
         if n_trained == 0 {
             return Err(Error::NothingTrained { step });
@@ -84,7 +91,12 @@ impl Trainer {
             let losses = self.session.read(device, self.network.result, extent);
             sum_nats += losses.iter().map(|loss| f64::from(*loss)).sum::<f64>();
         }
-        self.session.write(device, self.update.schedule, Extent::default(), &[rate as f32, (step + 1) as f32]);
+        self.session.write(
+            device,
+            self.update.schedule,
+            Extent::default(),
+            &[rate as f32, (step + 1) as f32],
+        );
         self.session.run(device, Section::Update, Extent::default())?;
         let grad_norm = f64::from(self.session.read(device, self.update.norm, Extent::default())[0]);
         let loss_nats = sum_nats / n_trained as f64;
@@ -102,7 +114,9 @@ pub(crate) fn feed(session: &Session, network: &Network, device: &mut dyn Device
     let inputs = network.inputs;
     session.write_ids(device, inputs.tokens, extent, &pack.tokens);
     session.write_ids(device, inputs.positions, extent, &pack.positions);
-    if let (Some(starts), Some(targets), Some(gradient_scale)) = (inputs.starts, inputs.targets, inputs.gradient_scale) {
+    if let (Some(starts), Some(targets), Some(gradient_scale)) =
+        (inputs.starts, inputs.targets, inputs.gradient_scale)
+    {
         session.write_ids(device, starts, extent, &pack.starts);
         session.write_ids(device, targets, extent, &pack.targets);
         session.write(device, gradient_scale, extent, &[scale]);

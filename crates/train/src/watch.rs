@@ -46,7 +46,8 @@ mod tests {
     #[test]
     fn patience_counts_evaluations_since_the_best() {
         let mut watch = Watch::default();
-        let seen: Vec<Sight> = [3.0, 2.0, 2.5, 1.9, 1.9, 2.0].iter().zip(1..).map(|(l, s)| watch.see(s, *l)).collect();
+        let seen: Vec<Sight> =
+            [3.0, 2.0, 2.5, 1.9, 1.9, 2.0].iter().zip(1..).map(|(l, s)| watch.see(s, *l)).collect();
         use Sight::{Better, Stale};
         assert_eq!(seen, [Better, Better, Stale, Better, Stale, Stale]);
         assert_eq!((watch.best_step, watch.best_nats, watch.stale), (4, Some(1.9), 2));

@@ -95,7 +95,13 @@ pub trait Device {
     ///
     /// # Errors
     /// [`DeviceError::OutOfMemory`].
-    fn allocate_frozen(&mut self, rows: usize, cols: usize, dtype: DType, fill: FillRows<'_>) -> Result<BufferId, DeviceError>;
+    fn allocate_frozen(
+        &mut self,
+        rows: usize,
+        cols: usize,
+        dtype: DType,
+        fill: FillRows<'_>,
+    ) -> Result<BufferId, DeviceError>;
 
     /// Makes the memory that programs share at least this large; its content is lost.
     ///

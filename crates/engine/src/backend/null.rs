@@ -49,7 +49,12 @@ impl Null {
 
 impl Device for Null {
     fn probe(&self) -> Probe {
-        Probe { name: "no device, counting only".to_owned(), threads: 1, free_bytes: self.limit_bytes, prefers_bf16: true }
+        Probe {
+            name: "no device, counting only".to_owned(),
+            threads: 1,
+            free_bytes: self.limit_bytes,
+            prefers_bf16: true,
+        }
     }
 
     fn allocate(&mut self, bytes: usize) -> Result<BufferId, DeviceError> {
@@ -57,7 +62,13 @@ impl Device for Null {
         self.hold(self.next, bytes)
     }
 
-    fn allocate_frozen(&mut self, rows: usize, cols: usize, dtype: DType, _fill: FillRows<'_>) -> Result<BufferId, DeviceError> {
+    fn allocate_frozen(
+        &mut self,
+        rows: usize,
+        cols: usize,
+        dtype: DType,
+        _fill: FillRows<'_>,
+    ) -> Result<BufferId, DeviceError> {
         self.allocate(rows * cols * dtype.bytes())
     }
 

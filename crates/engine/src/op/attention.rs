@@ -18,7 +18,9 @@
 //! Dao et al., "FlashAttention", 2022, arXiv 2205.14135, appendix B; grouped
 //! heads after Ainslie et al., "GQA", 2023, arXiv 2305.13245.
 
-use super::{Access, Host, Operation, Real, expect, expect_cols, expect_f32, expect_ids, expect_reals, expect_rows};
+use super::{
+    Access, Host, Operation, Real, expect, expect_cols, expect_f32, expect_ids, expect_reals, expect_rows,
+};
 use crate::derive::Derive;
 use crate::program::{Extent, Program, ShapeError, TensorId};
 
@@ -105,7 +107,13 @@ pub struct CachedAttention {
     pub out: TensorId,
 }
 
-fn check_heads(op: &'static str, program: &Program, qkv: TensorId, out: TensorId, heads: Heads) -> Result<(), ShapeError> {
+fn check_heads(
+    op: &'static str,
+    program: &Program,
+    qkv: TensorId,
+    out: TensorId,
+    heads: Heads,
+) -> Result<(), ShapeError> {
     expect_reals(op, program, qkv)?;
     expect_rows(op, program, out, qkv)?;
     expect_cols(op, program, qkv, heads.total_cols())?;
@@ -188,7 +196,8 @@ impl Attention {
         let query = &host.row(self.qkv, row)[q..q + width];
         let scale = R::from_f64(f64::from(self.scale));
         let rows = host.ids(self.starts)[row] as usize..=row;
-        let mut scores: Vec<R> = rows.map(|j| scale * dot(query, &host.row(self.qkv, j)[k..k + width])).collect();
+        let mut scores: Vec<R> =
+            rows.map(|j| scale * dot(query, &host.row(self.qkv, j)[k..k + width])).collect();
         lse[row * self.heads.query + head] = softmax(&mut scores);
         scores
     }
@@ -198,7 +207,9 @@ impl Operation for AttentionBackward {
     const NAME: &'static str = "attention_backward";
 
     fn visit(&mut self, visitor: &mut dyn FnMut(Access, &mut TensorId)) {
-        for tensor in [&mut self.forward.qkv, &mut self.forward.starts, &mut self.forward.out, &mut self.forward.lse] {
+        for tensor in
+            [&mut self.forward.qkv, &mut self.forward.starts, &mut self.forward.out, &mut self.forward.lse]
+        {
             visitor(Access::Read, tensor);
         }
         visitor(Access::Read, &mut self.dout);
@@ -302,4 +313,3 @@ impl Operation for CachedAttention {
         host.put(self.out, out);
     }
 }
-

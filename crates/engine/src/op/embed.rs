@@ -92,4 +92,3 @@ impl Operation for EmbedBackward {
         host.put(self.dtable, dtable);
     }
 }
-

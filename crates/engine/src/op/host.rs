@@ -115,7 +115,12 @@ impl<R: Real> Host<R> {
     /// # Panics
     /// If there are not exactly as many as the tensor holds.
     pub fn set(&mut self, id: TensorId, values: Vec<R>) {
-        assert_eq!(values.len(), self.reals[id.index()].len(), "tensor {} holds another number of values", id.0);
+        assert_eq!(
+            values.len(),
+            self.reals[id.index()].len(),
+            "tensor {} holds another number of values",
+            id.0
+        );
         self.reals[id.index()] = values;
     }
 

@@ -20,7 +20,10 @@
 //! Hu et al., "LoRA: Low-Rank Adaptation of Large Language Models", 2021,
 //! arXiv 2106.09685, section 4.1.
 
-use super::{Access, Host, Operation, Real, dropout, expect, expect_cols, expect_f32, expect_reals, expect_rows, visit_option};
+use super::{
+    Access, Host, Operation, Real, dropout, expect, expect_cols, expect_f32, expect_reals, expect_rows,
+    visit_option,
+};
 use crate::derive::Derive;
 use crate::program::{DType, Extent, Program, ShapeError, TensorId};
 
@@ -160,7 +163,8 @@ fn dropped<R: Real>(host: &Host<R>, x: TensorId, dropout: Option<&Dropout>) -> V
 fn mask<R: Real>(values: &mut [R], cols: usize, spec: &Dropout, seed: u32) {
     for (row, values) in values.chunks_mut(cols).enumerate() {
         for (col, value) in values.iter_mut().enumerate() {
-            *value = *value * R::from_f64(f64::from(dropout::factor(seed, spec.stream, (row, col), spec.rate)));
+            *value =
+                *value * R::from_f64(f64::from(dropout::factor(seed, spec.stream, (row, col), spec.rate)));
         }
     }
 }
@@ -226,10 +230,20 @@ impl Operation for Linear {
                 let x = dropped(host, self.x, pair.dropout.as_ref());
                 let (a, b) = (host.get(pair.a), host.get(pair.b));
                 let mut hidden = vec![R::zero(); rows * rank];
-                accumulate(&mut hidden, (rows, rank, inputs), |i, k| x[i * inputs + k], |j, k| a[j * inputs + k]);
+                accumulate(
+                    &mut hidden,
+                    (rows, rank, inputs),
+                    |i, k| x[i * inputs + k],
+                    |j, k| a[j * inputs + k],
+                );
                 let scale = R::from_f64(f64::from(pair.scale));
                 hidden.iter_mut().for_each(|h| *h = *h * scale);
-                accumulate(&mut out, (rows, outputs, rank), |i, k| hidden[i * rank + k], |j, k| b[j * rank + k]);
+                accumulate(
+                    &mut out,
+                    (rows, outputs, rank),
+                    |i, k| hidden[i * rank + k],
+                    |j, k| b[j * rank + k],
+                );
                 host.put(pair.hidden, hidden);
             }
             for (i, out) in out.chunks(outputs).enumerate() {
@@ -250,7 +264,8 @@ impl Operation for Linear {
         let add = derive.gradient(self.x);
         let dx = derive.replace_gradient(self.x);
         let parts: Vec<_> = self.parts.iter().map(|part| part.derive(derive, self.x)).collect();
-        let trains = |p: &ProjectionBackward| p.dlow_rank.is_some() || p.dweight.is_some() || p.dbias.is_some();
+        let trains =
+            |p: &ProjectionBackward| p.dlow_rank.is_some() || p.dweight.is_some() || p.dbias.is_some();
         if dx.is_none() && !parts.iter().any(trains) {
             return;
         }
@@ -328,7 +343,8 @@ impl Operation for LinearBackward {
         };
         for part in &self.parts {
             let outputs = host.rows(part.part.weight);
-            let dy: Vec<R> = (0..rows).flat_map(|i| host.row(self.dy, i)[at..at + outputs].to_vec()).collect();
+            let dy: Vec<R> =
+                (0..rows).flat_map(|i| host.row(self.dy, i)[at..at + outputs].to_vec()).collect();
             part.reference(host, self.x, &dy, self.dx.map(|_| dx.as_mut_slice()));
             at += outputs;
         }
@@ -354,7 +370,12 @@ impl ProjectionBackward {
         if let (Some(dweight), Some(x)) = (self.dweight, x) {
             let mut out = host.take(dweight);
             let x = host.get(x);
-            accumulate(&mut out, (outputs, inputs, rows), |n, i| dy[i * outputs + n], |k, i| x[i * inputs + k]);
+            accumulate(
+                &mut out,
+                (outputs, inputs, rows),
+                |n, i| dy[i * outputs + n],
+                |k, i| x[i * inputs + k],
+            );
             host.put(dweight, out);
         }
         if let Some(dbias) = self.dbias {
@@ -397,7 +418,12 @@ impl ProjectionBackward {
             host.put(da, out);
             let mut out = host.take(db);
             let hidden = host.get(pair.hidden);
-            accumulate(&mut out, (outputs, rank, rows), |n, i| dy[i * outputs + n], |r, i| hidden[i * rank + r]);
+            accumulate(
+                &mut out,
+                (outputs, rank, rows),
+                |n, i| dy[i * outputs + n],
+                |r, i| hidden[i * rank + r],
+            );
             host.put(db, out);
         }
         host.put(dhidden, dh);

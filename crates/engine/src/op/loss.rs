@@ -14,7 +14,10 @@
 //! The chunking follows Wijmans et al., "Cut Your Losses in Large-Vocabulary
 //! Language Models", 2024, arXiv 2411.09009, without their gradient filter.
 
-use super::{Access, Host, Operation, Real, expect, expect_cols, expect_f32, expect_ids, expect_reals, expect_rows, visit_option};
+use super::{
+    Access, Host, Operation, Real, expect, expect_cols, expect_f32, expect_ids, expect_reals, expect_rows,
+    visit_option,
+};
 use crate::derive::Derive;
 use crate::program::{Extent, Program, ShapeError, TensorId};
 
@@ -64,7 +67,14 @@ impl Operation for CrossEntropy {
         expect_rows(Self::NAME, program, self.targets, self.x)?;
         expect_rows(Self::NAME, program, self.losses, self.x)?;
         expect_cols(Self::NAME, program, self.weight, program.cols(self.x))?;
-        expect(Self::NAME, program, self.chunk, "columns", program.cols(self.chunk), program.rows(self.weight))
+        expect(
+            Self::NAME,
+            program,
+            self.chunk,
+            "columns",
+            program.cols(self.chunk),
+            program.rows(self.weight),
+        )
     }
 
     fn flops(&self, program: &Program, extent: Extent) -> u64 {

@@ -153,12 +153,22 @@ impl Op {
 }
 
 /// Requires `tensor` to have `expected` columns.
-fn expect_cols(op: &'static str, program: &Program, tensor: TensorId, expected: usize) -> Result<(), ShapeError> {
+fn expect_cols(
+    op: &'static str,
+    program: &Program,
+    tensor: TensorId,
+    expected: usize,
+) -> Result<(), ShapeError> {
     expect(op, program, tensor, "columns", program.cols(tensor), expected)
 }
 
 /// Requires `tensor` to have the same kind and number of rows as `like`.
-fn expect_rows(op: &'static str, program: &Program, tensor: TensorId, like: TensorId) -> Result<(), ShapeError> {
+fn expect_rows(
+    op: &'static str,
+    program: &Program,
+    tensor: TensorId,
+    like: TensorId,
+) -> Result<(), ShapeError> {
     expect(op, program, tensor, "rows", program.rows(tensor), program.rows(like))
 }
 

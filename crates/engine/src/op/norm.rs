@@ -8,7 +8,9 @@
 //! Zhang and Sennrich, "Root Mean Square Layer Normalization", 2019,
 //! arXiv 1910.07467, equation 4, with ε inside the root as in Llama.
 
-use super::{Access, Host, Operation, Real, expect_cols, expect_f32, expect_reals, expect_rows, visit_option};
+use super::{
+    Access, Host, Operation, Real, expect_cols, expect_f32, expect_reals, expect_rows, visit_option,
+};
 use crate::derive::Derive;
 use crate::program::{Extent, Program, ShapeError, TensorId};
 

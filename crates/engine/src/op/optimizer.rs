@@ -116,14 +116,22 @@ impl Operation for AdamW {
             let size = program.rows(w.weight) * program.cols(w.weight);
             for tensor in [w.weight, w.gradient, w.mean, w.square] {
                 expect_f32(Self::NAME, program, tensor)?;
-                expect(Self::NAME, program, tensor, "numbers", program.rows(tensor) * program.cols(tensor), size)?;
+                expect(
+                    Self::NAME,
+                    program,
+                    tensor,
+                    "numbers",
+                    program.rows(tensor) * program.cols(tensor),
+                    size,
+                )?;
             }
         }
         expect(Self::NAME, program, self.schedule, "columns", program.cols(self.schedule), 2)
     }
 
     fn flops(&self, program: &Program, _extent: Extent) -> u64 {
-        self.weights.iter().map(|w| 12 * program.rows(w.weight) * program.cols(w.weight)).sum::<usize>() as u64
+        self.weights.iter().map(|w| 12 * program.rows(w.weight) * program.cols(w.weight)).sum::<usize>()
+            as u64
     }
 
     fn reference<R: Real>(&self, host: &mut Host<R>) {

@@ -8,7 +8,9 @@
 //! Su et al., "RoFormer", 2021, arXiv 2104.09864, equation 34, with the pairs
 //! arranged as in Hugging Face's Llama.
 
-use super::{Access, Host, Operation, Real, expect, expect_cols, expect_f32, expect_ids, expect_reals, expect_rows};
+use super::{
+    Access, Host, Operation, Real, expect, expect_cols, expect_f32, expect_ids, expect_reals, expect_rows,
+};
 use crate::derive::Derive;
 use crate::program::{Extent, Program, ShapeError, TensorId};
 
@@ -98,7 +100,14 @@ impl Operation for Rope {
         expect_cols(Self::NAME, program, self.y, program.cols(self.x))?;
         expect(Self::NAME, program, self.cos, "pairs", 2 * program.cols(self.cos), self.head_width)?;
         let rotated = self.heads * self.head_width;
-        expect(Self::NAME, program, self.x, "columns", program.cols(self.x).max(rotated), program.cols(self.x))
+        expect(
+            Self::NAME,
+            program,
+            self.x,
+            "columns",
+            program.cols(self.x).max(rotated),
+            program.cols(self.x),
+        )
     }
 
     fn flops(&self, program: &Program, extent: Extent) -> u64 {

@@ -1,28 +1,28 @@
 //! Small programs of one operation each, with inputs, for every row of the conformance table.
 
 use penname_engine::op::{
-    Attention, CachedAttention, CrossEntropy, Dropout, Embed, GatherRows, Heads, IGNORE, Linear, LowRank, Op, Projection,
-    RmsNorm, Rope, RopeTable, SwiGlu,
+    Attention, CachedAttention, CrossEntropy, Dropout, Embed, GatherRows, Heads, IGNORE, Linear, LowRank, Op,
+    Projection, RmsNorm, Rope, RopeTable, SwiGlu,
 };
 use penname_engine::{DType, Extent, Precision, Program, Role, Rows, Section, TensorId, derive};
 
 /// A program, its inputs, and what to look at afterwards.
-pub struct Case {
-    pub name: String,
-    pub program: Program,
-    pub extent: Extent,
-    pub reals: Vec<(TensorId, Vec<f64>)>,
-    pub ids: Vec<(TensorId, Vec<u32>)>,
+pub(crate) struct Case {
+    pub(crate) name: String,
+    pub(crate) program: Program,
+    pub(crate) extent: Extent,
+    pub(crate) reals: Vec<(TensorId, Vec<f64>)>,
+    pub(crate) ids: Vec<(TensorId, Vec<u32>)>,
     /// Results of the forward operation.
-    pub results: Vec<TensorId>,
+    pub(crate) results: Vec<TensorId>,
     /// The gradient given for each result.
-    pub seeds: Vec<(TensorId, TensorId)>,
+    pub(crate) seeds: Vec<(TensorId, TensorId)>,
     /// Tensors whose derivative is checked.
-    pub wanted: Vec<TensorId>,
+    pub(crate) wanted: Vec<TensorId>,
 }
 
 /// A fixed sequence of numbers in −1..1.
-pub fn noise(n: usize, seed: u64) -> Vec<f64> {
+pub(crate) fn noise(n: usize, seed: u64) -> Vec<f64> {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     let mut next = || {
         state ^= state << 13;
@@ -37,7 +37,16 @@ impl Case {
     fn new(name: String, tokens: usize, precision: Precision) -> Self {
         let extent = Extent { tokens, picked: 3.min(tokens) };
         let program = Program::new(Extent { tokens: tokens + 2, picked: 4 }, precision);
-        Self { name, program, extent, reals: vec![], ids: vec![], results: vec![], seeds: vec![], wanted: vec![] }
+        Self {
+            name,
+            program,
+            extent,
+            reals: vec![],
+            ids: vec![],
+            results: vec![],
+            seeds: vec![],
+            wanted: vec![],
+        }
     }
 
     fn numbers(&self, id: TensorId) -> usize {
@@ -99,18 +108,28 @@ impl Case {
 /// First rows of documents of these lengths, row by row.
 fn starts(lengths: &[usize]) -> Vec<u32> {
     let mut first = 0;
-    lengths.iter().flat_map(|&len| { first += len; vec![(first - len) as u32; len] }).collect()
+    lengths
+        .iter()
+        .flat_map(|&len| {
+            first += len;
+            vec![(first - len) as u32; len]
+        })
+        .collect()
 }
 
 /// Every operation of the forward pass in the shapes most likely to go wrong.
-pub fn all(precision: Precision) -> Vec<Case> {
+pub(crate) fn all(precision: Precision) -> Vec<Case> {
     let mut cases = vec![embed(precision), gather(precision)];
     cases.extend([(1, 3), (7, 64), (33, 130)].map(|(m, d)| norm(m, d, precision)));
     cases.extend([(1, 2), (5, 37), (40, 96)].map(|(m, f)| swiglu(m, f, precision)));
     cases.extend([(1, 8), (9, 64), (20, 80)].map(|(m, e)| rope(m, e, precision)));
-    for (lengths, query, kv, width) in
-        [(&[1][..], 1, 1, 8), (&[5, 1, 7], 3, 1, 16), (&[70, 3], 4, 2, 64), (&[9, 20], 8, 1, 80), (&[130], 3, 3, 128)]
-    {
+    for (lengths, query, kv, width) in [
+        (&[1][..], 1, 1, 8),
+        (&[5, 1, 7], 3, 1, 16),
+        (&[70, 3], 4, 2, 64),
+        (&[9, 20], 8, 1, 80),
+        (&[130], 3, 3, 128),
+    ] {
         cases.push(attention(lengths, Heads { query, kv, width }, precision));
     }
     cases.push(cached(precision));
@@ -119,7 +138,10 @@ pub fn all(precision: Precision) -> Vec<Case> {
             cases.push(linear(m, n, k, rank, setting, precision));
         }
     }
-    cases.extend([(1, 5, 4, false), (23, 70, 48, true), (40, 301, 33, false)].map(|(m, v, d, t)| loss(m, v, d, t, precision)));
+    cases.extend(
+        [(1, 5, 4, false), (23, 70, 48, true), (40, 301, 33, false)]
+            .map(|(m, v, d, t)| loss(m, v, d, t, precision)),
+    );
     cases
 }
 
@@ -171,7 +193,11 @@ fn rope(m: usize, e: usize, precision: Precision) -> Case {
 
 fn attention(lengths: &[usize], heads: Heads, precision: Precision) -> Case {
     let m = lengths.iter().sum();
-    let mut case = Case::new(format!("attention {lengths:?} {}/{}x{}", heads.query, heads.kv, heads.width), m, precision);
+    let mut case = Case::new(
+        format!("attention {lengths:?} {}/{}x{}", heads.query, heads.kv, heads.width),
+        m,
+        precision,
+    );
     let starts = case.token_ids("starts", starts(lengths));
     let qkv = case.rows("qkv", heads.total_cols());
     let out = case.result("out", Rows::Tokens, heads.query_cols(), precision.dtype());
@@ -190,7 +216,13 @@ fn cached(precision: Precision) -> Case {
     let cache = |case: &mut Case, name: &str| {
         let dtype = precision.dtype();
         let role = Role::State;
-        let tensor = penname_engine::program::Tensor { name: name.into(), rows: Rows::Fixed(24), cols: heads.kv_cols(), dtype, role };
+        let tensor = penname_engine::program::Tensor {
+            name: name.into(),
+            rows: Rows::Fixed(24),
+            cols: heads.kv_cols(),
+            dtype,
+            role,
+        };
         let id = case.program.declare(tensor);
         case.fill(id, 1.0)
     };
@@ -213,7 +245,7 @@ fn linear(m: usize, n: usize, k: usize, rank: usize, setting: Setting, precision
     let x = case.rows("x", k);
     let seed = case.program.input("dropout seed", Rows::Fixed(1), 1, DType::U32);
     case.ids.push((seed, vec![11]));
-    let mut part = |case: &mut Case, n: usize, stream: u32| {
+    let part = |case: &mut Case, n: usize, stream: u32| {
         let weight = case.weight("weight", n, k, setting == Setting::Full);
         let bias = Some(case.weight("bias", 1, n, setting == Setting::Full));
         let pair = matches!(setting, Setting::LowRank | Setting::Dropout);
@@ -246,5 +278,8 @@ fn loss(m: usize, v: usize, d: usize, trainable: bool, precision: Precision) -> 
     case.reals.push((gradient_scale, vec![1.0]));
     let losses = case.result("losses", Rows::Tokens, 1, DType::F32);
     let chunk = case.program.activation("chunk", Rows::Fixed(8), v, DType::F32);
-    case.finish(CrossEntropy { x, weight, targets, gradient_scale, losses, chunk, dx: None, dweight: None }, &[])
+    case.finish(
+        CrossEntropy { x, weight, targets, gradient_scale, losses, chunk, dx: None, dweight: None },
+        &[],
+    )
 }

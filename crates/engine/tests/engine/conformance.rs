@@ -56,7 +56,11 @@ fn reference_derivatives_equal_central_differences() {
                 let ends = [h, -h].map(|by| objective(&case, &reference(&case, Some((of, at, by)))));
                 let (want, got) = ((ends[0] - ends[1]) / (2.0 * h), host.get(gradient)[at]);
                 let name = &case.program.tensor(of).name;
-                assert!((want - got).abs() <= 1e-6 * (1.0 + want.abs()), "{} d {name}[{at}]: {got}, expected {want}", case.name);
+                assert!(
+                    (want - got).abs() <= 1e-6 * (1.0 + want.abs()),
+                    "{} d {name}[{at}]: {got}, expected {want}",
+                    case.name
+                );
             }
         }
     }
@@ -119,7 +123,11 @@ fn every_operation_equals_its_reference_on_every_instruction_set() {
                     for (at, (got, want)) in values.iter().zip(want).enumerate() {
                         let error = (f64::from(*got) - want).abs() / (rms + 1e-3);
                         let name = &case.program.tensor(id).name;
-                        assert!(error <= tolerance * 3.0, "{} on {isa} {precision:?}: `{name}`[{at}] is {got}, expected {want}", case.name);
+                        assert!(
+                            error <= tolerance * 3.0,
+                            "{} on {isa} {precision:?}: `{name}`[{at}] is {got}, expected {want}",
+                            case.name
+                        );
                     }
                 }
             }

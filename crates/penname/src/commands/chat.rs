@@ -11,7 +11,6 @@ use rustyline::error::ReadlineError;
 use crate::desk::Desk;
 use crate::failure::{Failure, Kind};
 use crate::screen::harmless;
-use crate::settings::Settings;
 use crate::work::speaker::{How, Speaker, sampler};
 use crate::work::voice::Voice;
 use line::{HELP, Line};
@@ -53,11 +52,22 @@ pub(crate) fn run(args: &Args, desk: &Desk) -> Result<(), Failure> {
     let mut voice = Voice::open(desk, &project, &settings, args.run.as_deref())?;
     let mut device = std::mem::take(&mut voice.device);
     let tuned = Speaker::new(&voice.tuned(), 1, CONTEXT, &mut device)?;
-    desk.screen.note(&format!("run `{}` answers; /help lists commands, Ctrl-D leaves", voice.run.name()));
+    desk.screen.note(&format!(
+        "{} answers ({}); /help lists commands, Ctrl-D leaves",
+        voice.contract.name,
+        voice.run.name()
+    ));
     let messages = voice.opening();
-    let Settings { .. } = &settings;
-    let mut talk =
-        Talk { desk, voice: &voice, device, tuned, base: None, messages, write: settings.write.clone(), seed: settings.seed.0 };
+    let mut talk = Talk {
+        desk,
+        voice: &voice,
+        device,
+        tuned,
+        base: None,
+        messages,
+        write: settings.write.clone(),
+        seed: settings.seed.0,
+    };
     let mut editor = DefaultEditor::new().map_err(|error| Failure::of(Kind::Device, &error))?;
     loop {
         match editor.readline("> ") {
@@ -96,7 +106,9 @@ impl Talk<'_> {
             }
             Line::Template => self.desk.screen.note(self.voice.renderer.template().source()),
             Line::Set(name, value) => self.set(&name, &value),
-            Line::Unknown(word) => self.desk.screen.note(&format!("`{word}` is no command; /help lists them")),
+            Line::Unknown(word) => {
+                self.desk.screen.note(&format!("`{word}` is no command; /help lists them"))
+            }
         }
         Ok(true)
     }
@@ -150,7 +162,11 @@ impl Talk<'_> {
             "seed" => value.parse().map(|v| self.seed = v).is_ok(),
             _ => false,
         };
-        let told = if set { format!("{name} is {value}") } else { format!("`{name}` cannot be set to `{value}`; /help says what can") };
+        let told = if set {
+            format!("{name} is {value}")
+        } else {
+            format!("`{name}` cannot be set to `{value}`; /help says what can")
+        };
         self.desk.screen.note(&told);
     }
 
@@ -168,11 +184,18 @@ impl Talk<'_> {
             cancelled: Some(self.desk.stop()),
         };
         let screen = &self.desk.screen;
-        let answer = speaker.answer(&mut self.device, &self.voice.renderer, &self.messages, &how, &mut |piece| screen.piece(&harmless(piece)));
+        let answer =
+            speaker.answer(&mut self.device, &self.voice.renderer, &self.messages, &how, &mut |piece| {
+                screen.piece(&harmless(piece))
+            });
         // Ctrl-C ended this answer, not the conversation.
         self.desk.stop().store(false, Ordering::Relaxed);
         let answer = answer?;
-        screen.result("reply", &serde_json::json!({ "text": answer.text, "finish": answer.finish.name() }), || "\n".to_owned());
+        screen.result(
+            "reply",
+            &serde_json::json!({ "text": answer.text, "finish": answer.finish.name() }),
+            || "\n".to_owned(),
+        );
         if answer.finish == penname_infer::Finish::Length {
             screen.note("the answer was cut: it reached `max_tokens`, or the conversation is as long as it can be (/reset begins anew)");
         }

@@ -76,24 +76,21 @@ fn put(path: &std::path::Path, text: &str) -> Result<(), Failure> {
 
 fn told(desk: &Desk, report: &Report, project: &Project, run: &Run) -> String {
     let columns = desk.screen.columns();
-    let mut text = String::new();
-    for example in report.examples.iter().take(SHOWN) {
-        for (who, words) in example_lines(example) {
-            text += &format!("{who}\n{}\n\n", wrap(&format!("  {}", words.trim()), columns, 2));
-        }
-        text += "\n";
-    }
-    text += &evaluate::told(report);
+    let shown = report.examples.iter().take(SHOWN).flat_map(example_lines);
+    let said =
+        shown.map(|(who, words)| format!("{who}\n{}\n", wrap(&format!("  {}", words.trim()), columns, 2)));
     let place = project.dir().display();
-    text += &format!(
-        "\nwhere everything lies\n  letters    {place}/writing\n  voice      {}\n  report     {}\n",
+    let mut parts: Vec<String> = said.collect();
+    parts.push(evaluate::told(report));
+    parts.push(format!(
+        "where everything lies\n  letters    {place}/writing\n  voice      {}\n  report     {}\n",
         run.adapter().display(),
         run.report().join("report.md").display(),
-    );
-    text += &format!(
-        "\nwhat to type next\n  penname chat --project '{place}'       talk to the voice; /compare base asks the base model\n  penname new my-voice                  begin with your own writing\n"
-    );
-    text
+    ));
+    parts.push(format!(
+        "what to type next\n  penname chat --project '{place}'\n      talk to the voice; /compare base asks the base model\n  penname new my-voice\n      begin with your own writing\n"
+    ));
+    parts.join("\n")
 }
 
 /// Question, base, voice and author, with headings.

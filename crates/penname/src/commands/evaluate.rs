@@ -62,12 +62,18 @@ pub(crate) fn evaluated(
 /// # Errors
 /// Names the claims.
 pub(crate) fn judge(report: &Report) -> Result<(), Failure> {
-    let failed: Vec<&str> =
-        report.verdict.claims.iter().filter(|c| c.outcome == Outcome::NotMet).map(|c| c.name.as_str()).collect();
+    let failed: Vec<&str> = report
+        .verdict
+        .claims
+        .iter()
+        .filter(|c| c.outcome == Outcome::NotMet)
+        .map(|c| c.name.as_str())
+        .collect();
     if failed.is_empty() {
         return Ok(());
     }
-    Err(Failure::new(Kind::Claim, format!("not met: {}", failed.join("; "))).hint("the report says what each number means"))
+    Err(Failure::new(Kind::Claim, format!("not met: {}", failed.join("; ")))
+        .hint("the report says what each number means"))
 }
 
 /// The measures as a table, and the claims.

@@ -53,7 +53,8 @@ pub(crate) fn run(args: &Args, desk: &Desk) -> Result<(), Failure> {
             return Ok(());
         }
         if let Some(run) = work.unfinished()? {
-            let message = format!("run `{}` was begun with the same writing and settings and not finished", run.name());
+            let message =
+                format!("run `{}` was begun with the same writing and settings and not finished", run.name());
             return Err(Failure::new(Kind::Usage, message)
                 .hint("`penname resume` goes on with it; `penname train --run NAME` begins another"));
         }
@@ -74,8 +75,11 @@ pub(crate) fn resume(args: &ResumeArgs, desk: &Desk) -> Result<(), Failure> {
     let run = match &args.run {
         Some(name) => Run::open(&project.runs(), name)?,
         None => work.unfinished()?.ok_or_else(|| {
-            Failure::new(Kind::Usage, "no run was begun with this writing and these settings and left unfinished")
-                .hint("`penname train` begins one; `penname resume NAME` names one")
+            Failure::new(
+                Kind::Usage,
+                "no run was begun with this writing and these settings and left unfinished",
+            )
+            .hint("`penname train` begins one; `penname resume NAME` names one")
         })?,
     };
     let (run, outcome) = work.resume(run)?;

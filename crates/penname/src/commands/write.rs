@@ -69,9 +69,15 @@ pub(crate) fn run(args: &Args, desk: &Desk) -> Result<(), Failure> {
             stops: &args.stop,
             cancelled: Some(desk.stop()),
         };
-        let answer = speaker.answer(&mut device, &voice.renderer, &messages, &how, &mut |piece| desk.screen.piece(&harmless(piece)))?;
+        let answer = speaker.answer(&mut device, &voice.renderer, &messages, &how, &mut |piece| {
+            desk.screen.piece(&harmless(piece))
+        })?;
         let value = json!({ "text": answer.text, "finish": answer.finish.name(), "tokens": answer.n_tokens, "seed": how.sampler.seed });
-        desk.screen.result("write", &value, || if n + 1 < args.n { "\n\n".to_owned() } else { "\n".to_owned() });
+        desk.screen.result(
+            "write",
+            &value,
+            || if n + 1 < args.n { "\n\n".to_owned() } else { "\n".to_owned() },
+        );
     }
     Ok(())
 }
@@ -82,12 +88,15 @@ fn prompt(args: &Args) -> Result<String, Failure> {
         None => {
             let mut bytes = Vec::new();
             let read = std::io::stdin().take(MAX_PROMPT_BYTES).read_to_end(&mut bytes);
-            read.map_err(|error| Failure::of(Kind::Input, &error).while_doing("standard input cannot be read"))?;
+            read.map_err(|error| {
+                Failure::of(Kind::Input, &error).while_doing("standard input cannot be read")
+            })?;
             String::from_utf8_lossy(&bytes).into_owned()
         }
     };
     if text.trim().is_empty() {
-        return Err(Failure::new(Kind::Usage, "there is nothing to answer").hint("give the text as an argument or on standard input"));
+        return Err(Failure::new(Kind::Usage, "there is nothing to answer")
+            .hint("give the text as an argument or on standard input"));
     }
     Ok(text)
 }

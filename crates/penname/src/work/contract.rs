@@ -9,7 +9,9 @@ use penname_ledger::write;
 use penname_token::Renderer;
 use serde::{Deserialize, Serialize};
 
+use crate::base::Base;
 use crate::failure::{Failure, Kind};
+use crate::settings::Settings;
 
 /// Name of the file, beside the adapter.
 pub(crate) const FILE: &str = "voice.json";
@@ -23,6 +25,8 @@ pub(crate) struct Contract {
     pub(crate) format: u32,
     /// Version of the program that wrote it.
     pub(crate) penname: String,
+    /// What the voice is called.
+    pub(crate) name: String,
     /// The base, as the settings name it.
     pub(crate) base: String,
     /// Where the base came from.
@@ -40,18 +44,19 @@ pub(crate) struct Contract {
 }
 
 impl Contract {
-    /// The contract of a voice trained through `renderer`.
-    pub(crate) fn new(base: &crate::base::Base, named: &str, persona: Option<String>, full: bool) -> Self {
+    /// The contract of a voice called `name`, trained from a base that the settings call `named`.
+    pub(crate) fn new(name: String, base: &Base, named: &str, settings: &Settings) -> Self {
         Self {
             format: FORMAT,
             penname: env!("CARGO_PKG_VERSION").to_owned(),
+            name,
             base: named.to_owned(),
             origin: base.pulled.origin.clone(),
             template: base.renderer.template().source().to_owned(),
             stop_ids: base.stop_ids(),
             tokenizer: base.renderer.tokenizer().hash().to_string(),
-            persona,
-            full,
+            persona: settings.voice.persona.clone(),
+            full: settings.train.method == "full",
         }
     }
 
@@ -71,7 +76,10 @@ impl Contract {
     /// When there is none, or it is of another layout.
     pub(crate) fn read(folder: &Path) -> Result<Self, Failure> {
         let path = folder.join(FILE);
-        let wrong = |why: String| Failure::new(Kind::Input, format!("cannot read `{}`: {why}", path.display())).hint("train the voice again, or restore the file");
+        let wrong = |why: String| {
+            Failure::new(Kind::Input, format!("cannot read `{}`: {why}", path.display()))
+                .hint("train the voice again, or restore the file")
+        };
         let text = std::fs::read(&path).map_err(|error| wrong(error.to_string()))?;
         let contract: Self = serde_json::from_slice(&text).map_err(|error| wrong(error.to_string()))?;
         if contract.format != FORMAT {

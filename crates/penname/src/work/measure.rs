@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use penname_corpus::Prepared;
 use penname_engine::Device;
+use penname_eval::Transcript;
 use penname_eval::metric::bits::DocumentLoss;
 use penname_eval::metric::copying::Source;
 use penname_eval::report::{Evidence, Report, Settings as ReportSettings, measure};
 use penname_eval::transcript::{Finish as Ended, Reply};
-use penname_eval::Transcript;
 use penname_infer::{Finish, Model, Packed, Scorer};
 use penname_ledger::event::Unit;
 use penname_ledger::{Event, Run, write};
@@ -18,9 +18,9 @@ use penname_token::{Example, Message, Renderer, Sequence};
 use super::sequences;
 use super::speaker::{How, Speaker, sampler};
 use super::voice::Voice;
+use crate::desk::Desk;
 use crate::failure::Failure;
 use crate::settings::Settings;
-use crate::desk::Desk;
 
 /// Rows scored at one time.
 const SCORE_ROWS: usize = 1024;
@@ -31,7 +31,12 @@ const SLOTS: usize = 8;
 ///
 /// # Errors
 /// When the device fails, or the file system refuses.
-pub(crate) fn report(desk: &Desk, voice: &mut Voice, prepared: &Prepared, settings: &Settings) -> Result<Report, Failure> {
+pub(crate) fn report(
+    desk: &Desk,
+    voice: &mut Voice,
+    prepared: &Prepared,
+    settings: &Settings,
+) -> Result<Report, Failure> {
     let rows = SCORE_ROWS.min(voice.context());
     let renderer = sequences::cutting(&voice.renderer, rows)?;
     let held_out: Vec<Sequence> =
@@ -39,10 +44,16 @@ pub(crate) fn report(desk: &Desk, voice: &mut Voice, prepared: &Prepared, settin
     let questions = questions(&prepared.held_out, settings.evaluate.questions);
     let (base, base_losses) = look(desk, voice, Side::Base, &held_out, &questions, settings)?;
     let (tuned, tuned_losses) = look(desk, voice, Side::Tuned, &held_out, &questions, settings)?;
-    let taught: Vec<(&str, String)> = prepared.train.iter().map(|e| (e.document.as_str(), voice_of(e))).collect();
+    let taught: Vec<(&str, String)> =
+        prepared.train.iter().map(|e| (e.document.as_str(), voice_of(e))).collect();
     let training: Vec<Source<'_>> = taught.iter().map(|(document, text)| Source { document, text }).collect();
-    let evidence =
-        Evidence { base: &base, tuned: &tuned, base_losses: &base_losses, tuned_losses: &tuned_losses, training: &training };
+    let evidence = Evidence {
+        base: &base,
+        tuned: &tuned,
+        base_losses: &base_losses,
+        tuned_losses: &tuned_losses,
+        training: &training,
+    };
     let report = measure(&evidence, &ReportSettings::default())?;
     save(&voice.run, &report, [("base", &base), ("tuned", &tuned)])?;
     Ok(report)
@@ -97,12 +108,17 @@ fn document_losses(
     let mut scorer = Scorer::new(model, SCORE_ROWS, device)?;
     let mut documents: BTreeMap<&str, DocumentLoss> = BTreeMap::new();
     for pack in pack_in_order(sequences, SCORE_ROWS)? {
-        let packed =
-            Packed { tokens: &pack.tokens, positions: &pack.positions, starts: &pack.starts, targets: &pack.targets };
+        let packed = Packed {
+            tokens: &pack.tokens,
+            positions: &pack.positions,
+            starts: &pack.starts,
+            targets: &pack.targets,
+        };
         let rows = scorer.losses(device, packed)?;
         for (range, &source) in pack.documents.iter().zip(&pack.sources) {
             let sequence = &sequences[source];
-            let empty = DocumentLoss { document: sequence.document.clone(), nats: 0.0, n_tokens: 0, n_bytes: 0 };
+            let empty =
+                DocumentLoss { document: sequence.document.clone(), nats: 0.0, n_tokens: 0, n_bytes: 0 };
             let document = documents.entry(&sequence.document).or_insert(empty);
             document.nats += rows[range.clone()].iter().map(|loss| f64::from(*loss)).sum::<f64>();
             document.n_tokens += sequence.n_trained as u64;
@@ -117,7 +133,8 @@ fn document_losses(
 fn answer_bytes(sequence: &Sequence, renderer: &Renderer) -> u64 {
     let tokenizer = renderer.tokenizer();
     let scored = sequence.ids.iter().zip(&sequence.mask).filter(|(_, trained)| **trained);
-    let bytes = scored.filter(|(id, _)| !tokenizer.is_control(**id)).filter_map(|(id, _)| tokenizer.token_bytes(*id));
+    let bytes =
+        scored.filter(|(id, _)| !tokenizer.is_control(**id)).filter_map(|(id, _)| tokenizer.token_bytes(*id));
     bytes.map(|bytes| bytes.len() as u64).sum()
 }
 
@@ -130,7 +147,8 @@ struct Question<'a> {
 
 /// Up to `n` questions, spread evenly over the held-out examples.
 fn questions(held_out: &[Example], n: usize) -> Vec<Question<'_>> {
-    let answered = held_out.iter().map(|example| (example.messages.iter().position(Message::is_trained), example));
+    let answered =
+        held_out.iter().map(|example| (example.messages.iter().position(Message::is_trained), example));
     let all: Vec<(usize, &Example)> = answered.filter_map(|(at, example)| Some((at?, example))).collect();
     let n = n.min(all.len());
     let spread = (0..n).map(|i| all[i * all.len() / n.max(1)]);
@@ -152,7 +170,8 @@ fn replies(
     device: &mut dyn Device,
 ) -> Result<Vec<Reply>, Failure> {
     let (model, renderer) = (&side.model(voice), &voice.renderer);
-    let longest = questions.iter().map(|q| renderer.prompt(&q.messages).map_or(0, |ids| ids.len())).max().unwrap_or(0);
+    let longest =
+        questions.iter().map(|q| renderer.prompt(&q.messages).map_or(0, |ids| ids.len())).max().unwrap_or(0);
     let mut speaker = Speaker::new(model, SLOTS, longest + settings.write.max_tokens, device)?;
     let how = How {
         sampler: sampler(&settings.write, settings.seed.0),
@@ -169,11 +188,18 @@ fn replies(
         desk.witness().see(&Event::progress(&what, done, total, Unit::Items));
     })?;
     if desk.stop().load(std::sync::atomic::Ordering::Relaxed) {
-        return Err(Failure::new(crate::failure::Kind::Interrupted, "stopped before the answers were complete"));
+        return Err(Failure::new(
+            crate::failure::Kind::Interrupted,
+            "stopped before the answers were complete",
+        ));
     }
     let drawn = format!(
         "temperature {}, top-k {}, top-p {}, min-p {}, repetition penalty {}",
-        how.sampler.temperature, how.sampler.top_k, how.sampler.top_p, how.sampler.min_p, how.sampler.repeat_penalty
+        how.sampler.temperature,
+        how.sampler.top_k,
+        how.sampler.top_p,
+        how.sampler.min_p,
+        how.sampler.repeat_penalty
     );
     let reply = |(question, answer): (&Question<'_>, super::speaker::Answer)| Reply {
         id: question.example.id.clone(),

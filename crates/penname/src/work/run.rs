@@ -35,7 +35,12 @@ impl<'a> Work<'a> {
     ///
     /// # Errors
     /// When the base cannot be had or a setting makes no sense.
-    pub(crate) fn new(desk: &'a Desk, project: &'a Project, settings: &'a Settings, prepared: &Prepared) -> Result<Self, Failure> {
+    pub(crate) fn new(
+        desk: &'a Desk,
+        project: &'a Project,
+        settings: &'a Settings,
+        prepared: &Prepared,
+    ) -> Result<Self, Failure> {
         settings.choices().into_iter().for_each(|choice| desk.witness().see(&Event::Choice(choice)));
         let named = base::named(desk, settings);
         let base = Base::open(desk, settings)?;
@@ -64,8 +69,13 @@ impl<'a> Work<'a> {
     pub(crate) fn unfinished(&self) -> Result<Option<Run>, Failure> {
         let key = self.order.key().to_string();
         for run in Run::list(&self.project.runs())? {
-            let same = std::fs::read(run.settings()).ok().and_then(|text| serde_json::from_slice::<serde_json::Value>(&text).ok());
-            if same.is_some_and(|settings| settings["key"] == json!(key)) && !run.checkpoints()?.is_empty() && !is_done(&run)? {
+            let same = std::fs::read(run.settings())
+                .ok()
+                .and_then(|text| serde_json::from_slice::<serde_json::Value>(&text).ok());
+            if same.is_some_and(|settings| settings["key"] == json!(key))
+                && !run.checkpoints()?.is_empty()
+                && !is_done(&run)?
+            {
                 return Ok(Some(run));
             }
         }
@@ -80,7 +90,8 @@ impl<'a> Work<'a> {
         let name = name.map_or_else(|| next_name(self.project), |name| Ok(name.to_owned()))?;
         let parent = Parent::Base { name: self.base.pulled.origin.clone(), hash: weights_hash(&self.base) };
         let run = Run::create(&self.project.runs(), &name, parent)?;
-        let record = json!({ "key": self.order.key(), "resolved": self.train, "settings": self.settings.record() });
+        let record =
+            json!({ "key": self.order.key(), "resolved": self.train, "settings": self.settings.record() });
         write::json(&run.settings(), &record)?;
         let _lock = run.lock()?;
         let outcome = penname_train::finetune(
@@ -110,18 +121,28 @@ impl<'a> Work<'a> {
     /// Writes what travels with the voice, and the manifest last.
     fn close(self, run: Run, outcome: Outcome) -> Result<(Run, Outcome), Failure> {
         if outcome.ending == Ending::Interrupted {
-            let message = format!("stopped after step {} of {}; everything is saved", outcome.state.step, self.train.steps);
-            return Err(Failure::new(Kind::Interrupted, message).hint("`penname resume` goes on where it stopped"));
+            let message = format!(
+                "stopped after step {} of {}; everything is saved",
+                outcome.state.step, self.train.steps
+            );
+            return Err(
+                Failure::new(Kind::Interrupted, message).hint("`penname resume` goes on where it stopped")
+            );
         }
         let full = self.train.method == penname_train::settings::Way::Full;
-        let contract = Contract::new(&self.base, &self.named, self.settings.voice.persona.clone(), full);
+        let name = self.settings.voice.name.clone().unwrap_or_else(|| self.project.name());
+        let contract = Contract::new(name, &self.base, &self.named, self.settings);
         contract.save(&run.adapter(), &self.base.renderer)?;
         let mut manifest = Manifest::new(self.order);
         manifest.seconds = outcome.state.seconds;
         manifest.device = Some(penname_engine::Device::probe(&self.device).name);
-        manifest.counts = [("steps", outcome.state.step), ("tokens", outcome.state.n_tokens), ("trained_tokens", outcome.state.n_trained)]
-            .map(|(name, n)| (name.to_owned(), n))
-            .into();
+        manifest.counts = [
+            ("steps", outcome.state.step),
+            ("tokens", outcome.state.n_tokens),
+            ("trained_tokens", outcome.state.n_trained),
+        ]
+        .map(|(name, n)| (name.to_owned(), n))
+        .into();
         let outputs = ["adapter/voice.json", "adapter/tokenizer.json", "metrics.jsonl"];
         let weights = if full { "adapter/model.safetensors" } else { "adapter/adapter_model.safetensors" };
         let present = |name: &&str| run.dir().join(name).is_file();
@@ -152,7 +173,13 @@ fn task<'t>(
 }
 
 /// Everything the trained weights follow from.
-fn order(named: &str, base: &Base, prepared: &Prepared, train: &penname_train::Settings, settings: &Settings) -> Order {
+fn order(
+    named: &str,
+    base: &Base,
+    prepared: &Prepared,
+    train: &penname_train::Settings,
+    settings: &Settings,
+) -> Order {
     let mut order = Order::new("train", env!("CARGO_PKG_VERSION"));
     let examples = json!([prepared.train, prepared.held_out]);
     order.inputs.insert("examples".to_owned(), Hash::of_json(&examples));

@@ -31,7 +31,12 @@ pub(crate) fn cutting(renderer: &Renderer, n_tokens: usize) -> Result<Renderer, 
 ///
 /// # Errors
 /// As [`cutting`].
-pub(crate) fn render(renderer: &Renderer, prepared: &Prepared, n_tokens: usize, witness: &dyn Witness) -> Result<Sequences, Failure> {
+pub(crate) fn render(
+    renderer: &Renderer,
+    prepared: &Prepared,
+    n_tokens: usize,
+    witness: &dyn Witness,
+) -> Result<Sequences, Failure> {
     let renderer = cutting(renderer, n_tokens)?;
     let train = render_all(&renderer, &prepared.train, "training", witness);
     let held_out = render_all(&renderer, &prepared.held_out, "held-out", witness);
@@ -49,7 +54,8 @@ fn render_all(renderer: &Renderer, examples: &[Example], what: &str, witness: &d
     }
     let n_cut = sequences.iter().filter(|sequence| sequence.n_cut > 0).count();
     if n_cut > 0 {
-        let what = format!("{n_cut} of {} {what} answers are longer than a sequence and were cut", sequences.len());
+        let what =
+            format!("{n_cut} of {} {what} answers are longer than a sequence and were cut", sequences.len());
         let hint = "a larger `train.batch_tokens` keeps them whole; a cut answer is not taught to end there";
         witness.see(&Event::warning(what, hint));
     }

@@ -47,7 +47,12 @@ impl Speaker {
     ///
     /// # Errors
     /// When memory runs out.
-    pub(crate) fn new(model: &Model<'_>, slots: usize, context: usize, device: &mut dyn Device) -> Result<Self, Failure> {
+    pub(crate) fn new(
+        model: &Model<'_>,
+        slots: usize,
+        context: usize,
+        device: &mut dyn Device,
+    ) -> Result<Self, Failure> {
         let context = context.min(model.config.context);
         let room = Room { slots, context, chunk: CHUNK.max(slots) };
         Ok(Self { decoder: Decoder::new(model, room, device)? })
@@ -94,7 +99,10 @@ impl Speaker {
         how: &How<'_>,
         mut done_one: impl FnMut(),
     ) -> Result<Vec<Answer>, Failure> {
-        let prompts = conversations.iter().zip(0..).map(|(messages, choice)| Ok(how.prompt(renderer.prompt(messages)?, choice)));
+        let prompts = conversations
+            .iter()
+            .zip(0..)
+            .map(|(messages, choice)| Ok(how.prompt(renderer.prompt(messages)?, choice)));
         let prompts: Vec<Prompt> = prompts.collect::<Result<_, Failure>>()?;
         let stop = Stop { end_ids: how.end_ids, cancelled: how.cancelled };
         let mut seen = vec![false; prompts.len()];

@@ -15,7 +15,12 @@ const EVALUATIONS: u64 = 12;
 ///
 /// # Errors
 /// When a word is none of those known.
-pub(crate) fn resolve(train: &Train, n_sequences: usize, device: &dyn Device, witness: &dyn Witness) -> Result<Settings, Failure> {
+pub(crate) fn resolve(
+    train: &Train,
+    n_sequences: usize,
+    device: &dyn Device,
+    witness: &dyn Witness,
+) -> Result<Settings, Failure> {
     let per_epoch = n_sequences.div_ceil(train.batch_examples.max(1)).max(1) as u64;
     let steps = train.steps.unwrap_or_else(|| (train.epochs * per_epoch as f64).round().max(1.0) as u64);
     let evaluate_every = automatic(train.evaluate_every, (steps / EVALUATIONS).max(1));
@@ -47,17 +52,28 @@ pub(crate) fn resolve(train: &Train, n_sequences: usize, device: &dyn Device, wi
 
 fn announce(settings: &Settings, per_epoch: u64, n_sequences: usize, witness: &dyn Witness) {
     let epochs = settings.steps as f64 / per_epoch as f64;
-    let reason = format!("{n_sequences} examples in batches of {}, each seen {epochs:.1} times", settings.batch_examples);
+    let reason = format!(
+        "{n_sequences} examples in batches of {}, each seen {epochs:.1} times",
+        settings.batch_examples
+    );
     witness.see(&Event::Choice(Choice::new("steps", settings.steps, reason)));
     let n = settings.steps / settings.evaluate_every.max(1);
     let reason = format!("{n} evaluations in the run, the best weights are kept");
-    witness.see(&Event::Choice(Choice::new("evaluate every", format!("{} steps", settings.evaluate_every), reason)));
+    witness.see(&Event::Choice(Choice::new(
+        "evaluate every",
+        format!("{} steps", settings.evaluate_every),
+        reason,
+    )));
     if epochs > 10.0 {
-        let what = format!("every example is seen {epochs:.0} times; beyond ten a model recites rather than learns");
+        let what =
+            format!("every example is seen {epochs:.0} times; beyond ten a model recites rather than learns");
         witness.see(&Event::warning(what, "fewer `train.epochs`, or look at the copied share in the report"));
     }
     if settings.patience > 0 && settings.patience * settings.evaluate_every >= settings.steps {
-        let what = format!("early stopping cannot fire: {} evaluations of patience, {n} in the run", settings.patience);
+        let what = format!(
+            "early stopping cannot fire: {} evaluations of patience, {n} in the run",
+            settings.patience
+        );
         witness.see(&Event::warning(what, "lower `train.patience`, or evaluate more often"));
     }
 }
@@ -73,14 +89,22 @@ fn automatic(value: Auto<u64>, otherwise: u64) -> u64 {
 ///
 /// # Errors
 /// When the word is none of those known.
-pub(crate) fn precision(wanted: &Auto<String>, device: &dyn Device, witness: &dyn Witness) -> Result<Rounding, Failure> {
+pub(crate) fn precision(
+    wanted: &Auto<String>,
+    device: &dyn Device,
+    witness: &dyn Witness,
+) -> Result<Rounding, Failure> {
     let probe = device.probe();
     match wanted {
         Auto::Is(word) if word == "bf16" => Ok(Rounding::Bf16),
         Auto::Is(word) if word == "f32" => Ok(Rounding::F32),
         Auto::Is(word) => Err(unknown("train.precision", word, "bf16, f32 or auto")),
         Auto::Auto if probe.prefers_bf16 => {
-            witness.see(&Event::choice("precision", "bf16", format!("{} multiplies it at twice the rate", probe.name)));
+            witness.see(&Event::choice(
+                "precision",
+                "bf16",
+                format!("{} multiplies it at twice the rate", probe.name),
+            ));
             Ok(Rounding::Bf16)
         }
         Auto::Auto => {

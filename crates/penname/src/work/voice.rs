@@ -39,22 +39,32 @@ impl Voice {
     ///
     /// # Errors
     /// When there is none, or it does not fit its base any more.
-    pub(crate) fn open(desk: &Desk, project: &Project, settings: &Settings, name: Option<&str>) -> Result<Self, Failure> {
+    pub(crate) fn open(
+        desk: &Desk,
+        project: &Project,
+        settings: &Settings,
+        name: Option<&str>,
+    ) -> Result<Self, Failure> {
         let run = find(project, name)?;
         let contract = Contract::read(&run.adapter())?;
         let base = Base::open_named(desk, settings, &contract.base)?;
         let tokenizer = base.renderer.tokenizer();
         let found = tokenizer.hash().to_string();
         if found != contract.tokenizer {
-            let message = format!("the tokenizer of `{}` has hash {found}, expected {}", contract.base, contract.tokenizer);
-            return Err(Failure::new(Kind::Input, message).hint("the base has changed since the voice was trained; restore it"));
+            let message = format!(
+                "the tokenizer of `{}` has hash {found}, expected {}",
+                contract.base, contract.tokenizer
+            );
+            return Err(Failure::new(Kind::Input, message)
+                .hint("the base has changed since the voice was trained; restore it"));
         }
         let renderer = Renderer::new(tokenizer.clone(), Template::new(&contract.template, tokenizer)?);
         let mut device = desk.device();
-        let precision = match training::precision(&settings.train.precision, &device, &penname_ledger::event::Silent)? {
-            Rounding::Bf16 => Precision::Bf16,
-            Rounding::F32 => Precision::F32,
-        };
+        let precision =
+            match training::precision(&settings.train.precision, &device, &penname_ledger::event::Silent)? {
+                Rounding::Bf16 => Precision::Bf16,
+                Rounding::F32 => Precision::F32,
+            };
         let (weights, base) = if contract.full {
             let trained = Checkpoint::open(run.adapter())?;
             let weights = Weights::load(&trained, None, precision, &mut device)?;
@@ -97,5 +107,6 @@ fn find(project: &Project, name: Option<&str>) -> Result<Run, Failure> {
             return Ok(run);
         }
     }
-    Err(Failure::new(Kind::Usage, "no run has been trained to its end here").hint("train one with `penname make`"))
+    Err(Failure::new(Kind::Usage, "no run has been trained to its end here")
+        .hint("train one with `penname make`"))
 }

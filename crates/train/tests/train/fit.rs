@@ -64,7 +64,8 @@ fn result(run: &Run) -> Vec<u8> {
 
 fn rows(path: &Path) -> Vec<serde_json::Value> {
     let text = std::fs::read_to_string(path).unwrap();
-    let mut rows: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let mut rows: Vec<serde_json::Value> =
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     // Speed is the one thing that two equal runs do not share.
     rows.iter_mut().for_each(|row| drop(row.as_object_mut().unwrap().remove("tokens_per_s")));
     rows
@@ -110,7 +111,10 @@ fn a_run_learns_and_passes_its_gates() {
     assert!(outcome.gates.len() >= 9 && outcome.gates.iter().all(|gate| gate.passed));
     let (config, pairs) = penname_model::peft::load_adapter(&run.adapter()).unwrap();
     assert_eq!((config.rank, pairs.len()), (4, 14));
-    assert!(matches!(room.train(&run, &tiny::settings(), &Silent), Err(Error::AlreadyBegun { step: 24, .. })));
+    assert!(matches!(
+        room.train(&run, &tiny::settings(), &Silent),
+        Err(Error::AlreadyBegun { step: 24, .. })
+    ));
 }
 
 #[test]
@@ -159,7 +163,8 @@ fn finetune_and_resume_cannot_be_confused() {
 fn patience_ends_a_run_that_no_longer_improves() {
     let room = Room::new();
     // A rate that soon does harm: the first evaluations are the best.
-    let settings = Settings { learning_rate: 0.2, steps: 400, patience: 3, evaluate_every: 1, ..tiny::settings() };
+    let settings =
+        Settings { learning_rate: 0.2, steps: 400, patience: 3, evaluate_every: 1, ..tiny::settings() };
     let run = room.run("impatient");
     match room.train(&run, &settings, &Silent) {
         Ok(outcome) => assert_eq!(outcome.ending, Ending::Patience),
@@ -176,7 +181,10 @@ fn full_training_gives_a_model_that_opens() {
     assert!(outcome.state.watch.best_nats.unwrap() < outcome.state.base_nats);
     let model = Checkpoint::open(run.adapter()).unwrap();
     assert_eq!(model.config().unwrap(), room.config);
-    assert_ne!(model.bytes("model.norm.weight").unwrap(), room.checkpoint.bytes("model.norm.weight").unwrap());
+    assert_ne!(
+        model.bytes("model.norm.weight").unwrap(),
+        room.checkpoint.bytes("model.norm.weight").unwrap()
+    );
 }
 
 fn closed(result: Result<Outcome, Error>, gate: &str) {
@@ -213,8 +221,10 @@ fn seeded_faults_stop_the_run_and_name_their_cause() {
     (room.train, room.held_out) = good;
 
     let none = Settings { steps: 0, ..settings };
-    assert!(matches!(room.train(&room.run("no-steps"), &none, &Silent), Err(Error::Setting { name: "steps", .. })));
-
+    assert!(matches!(
+        room.train(&room.run("no-steps"), &none, &Silent),
+        Err(Error::Setting { name: "steps", .. })
+    ));
 }
 
 #[test]
@@ -224,7 +234,12 @@ fn a_tensor_that_is_not_there_is_named() {
     let config = room.checkpoint.path().join("config.json");
     std::fs::copy(config, folder.path().join("config.json")).unwrap();
     let values = vec![1.0; 32];
-    let one = penname_model::weights::Outgoing::from_values("model.norm.weight", [32], penname_model::Storage::F32, &values);
+    let one = penname_model::weights::Outgoing::from_values(
+        "model.norm.weight",
+        [32],
+        penname_model::Storage::F32,
+        &values,
+    );
     let path = folder.path().join("model.safetensors");
     penname_model::weights::write_safetensors(&path, vec![one], &std::collections::BTreeMap::new()).unwrap();
     let checkpoint = Checkpoint::open(folder.path()).unwrap();

@@ -43,13 +43,23 @@ fn sequence(x: u32, tongue: Tongue) -> Sequence {
     };
     let ids = vec![1, word(0), word(1), word(2), last, END];
     let mask = vec![false, false, true, true, true, true];
-    Sequence { example: format!("{x} {tongue:?}"), document: format!("doc {x}"), ids, mask, n_trained: 4, ..Sequence::default() }
+    Sequence {
+        example: format!("{x} {tongue:?}"),
+        document: format!("doc {x}"),
+        ids,
+        mask,
+        n_trained: 4,
+        ..Sequence::default()
+    }
 }
 
 /// Sequences of a dialect the base was not taught: train and held out.
 pub(crate) fn dialect() -> (Vec<Sequence>, Vec<Sequence>) {
     let all: Vec<Sequence> = (0..45).map(|x| sequence(x, Tongue::Dialect)).collect();
-    (all.iter().filter(|s| s.ids[1] % 4 != 0).cloned().collect(), all.iter().filter(|s| s.ids[1] % 4 == 0).cloned().collect())
+    (
+        all.iter().filter(|s| s.ids[1] % 4 != 0).cloned().collect(),
+        all.iter().filter(|s| s.ids[1] % 4 == 0).cloned().collect(),
+    )
 }
 
 fn config() -> Config {
@@ -114,10 +124,13 @@ fn write_random(folder: &Path) {
     for parameter in &network.parameters {
         let n: usize = parameter.shape.iter().product();
         let gain = parameter.shape.len() == 1;
-        let values = (0..n).map(|_| if gain { 1.0 } else { 0.15 * stream.normal() as f32 }).collect::<Vec<f32>>();
+        let values =
+            (0..n).map(|_| if gain { 1.0 } else { 0.15 * stream.normal() as f32 }).collect::<Vec<f32>>();
         tensors.push((parameter.name.clone(), parameter.shape.clone(), values));
     }
-    let outgoing = tensors.iter().map(|(name, shape, v)| Outgoing::from_values(name.clone(), shape.clone(), Storage::F32, v));
+    let outgoing = tensors
+        .iter()
+        .map(|(name, shape, v)| Outgoing::from_values(name.clone(), shape.clone(), Storage::F32, v));
     write_safetensors(&folder.join("model.safetensors"), outgoing.collect(), &BTreeMap::new()).unwrap();
     penname_ledger::write::json(&folder.join("config.json"), &config().to_hf_json(Storage::F32)).unwrap();
 }

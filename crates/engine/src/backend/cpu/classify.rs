@@ -1,11 +1,11 @@
 //! The vocabulary projection and its cross entropy, some rows at a time.
 
 use super::device::Cpu;
+use super::elementwise;
 use super::embed;
 use super::gemm::{Epilogue, Operand, Segment};
 use super::loss::{LogitGrad, cross_entropy};
 use super::view::{Elem, Mat, MatMut};
-use super::elementwise;
 use crate::backend::Bound;
 use crate::op::{self, IGNORE};
 use crate::program::Precision;
@@ -13,13 +13,15 @@ use crate::program::Precision;
 impl Cpu {
     pub(super) fn cross_entropy(&self, bound: &Bound<'_>, op: &op::CrossEntropy) {
         let targets = self.ids(bound, op.targets);
-        let rows: Vec<u32> = (0..).zip(targets).filter(|(_, target)| **target != IGNORE).map(|(row, _)| row).collect();
+        let rows: Vec<u32> =
+            (0..).zip(targets).filter(|(_, target)| **target != IGNORE).map(|(row, _)| row).collect();
         self.floats_mut(bound, op.losses).fill(0.0);
         if let Some(dx) = op.dx {
             elementwise::fill(&self.pool, self.isa, 0.0, self.mat_mut(bound, dx));
         }
         let chunk = self.mat_mut(bound, op.chunk);
-        rows.chunks(chunk.rows).for_each(|rows| self.classify_rows(bound, op, rows, chunk.rows(0, rows.len())));
+        rows.chunks(chunk.rows)
+            .for_each(|rows| self.classify_rows(bound, op, rows, chunk.rows(0, rows.len())));
     }
 
     /// Loss and gradients of the rows given, whose logits fit into `logits`.
@@ -75,7 +77,8 @@ impl Cpu {
         }
         room.resize(rows.len() * x.cols, 0);
         // SAFETY: `room` holds four bytes for every number and lives as long as the result.
-        let picked = unsafe { MatMut::from_raw(room.as_mut_ptr().cast(), x.elem, rows.len(), x.cols, x.cols) };
+        let picked =
+            unsafe { MatMut::from_raw(room.as_mut_ptr().cast(), x.elem, rows.len(), x.cols, x.cols) };
         embed::gather(&self.pool, self.isa, x, rows, picked);
         // SAFETY: written above, only read from here on.
         unsafe { picked.as_mat() }
@@ -99,4 +102,3 @@ fn run_of(rows: &[u32]) -> Option<usize> {
     let (&first, &last) = rows.first().zip(rows.last())?;
     ((last - first) as usize + 1 == rows.len()).then_some(first as usize)
 }
-

@@ -178,12 +178,25 @@ impl Cpu {
             dk: dqkv.columns(n_q, n_kv),
             dv: dqkv.columns(n_q + n_kv, n_kv),
         };
-        attention::attention_backward(&self.pool, self.isa, &self.attention_input(bound, forward), &saved, &gradients);
+        attention::attention_backward(
+            &self.pool,
+            self.isa,
+            &self.attention_input(bound, forward),
+            &saved,
+            &gradients,
+        );
     }
 
     fn attention_input<'a>(&'a self, bound: &Bound<'_>, op: &op::Attention) -> attention::Attention<'a> {
         let [q, k, v] = heads(self.mat(bound, op.qkv), op.heads);
-        attention::Attention { q, k, v, starts: self.ids(bound, op.starts), heads: op.heads.query, scale: op.scale }
+        attention::Attention {
+            q,
+            k,
+            v,
+            starts: self.ids(bound, op.starts),
+            heads: op.heads.query,
+            scale: op.scale,
+        }
     }
 
     fn cached_attention(&self, bound: &Bound<'_>, op: &op::CachedAttention) {
@@ -197,7 +210,15 @@ impl Cpu {
         }
         let len: Vec<u32> = first.iter().zip(at).map(|(first, at)| at - first + 1).collect();
         let (keys, values) = (self.mat(bound, op.keys), self.mat(bound, op.values));
-        let input = cached::CachedAttention { q, keys, values, first, len: &len, heads: op.heads.query, scale: op.scale };
+        let input = cached::CachedAttention {
+            q,
+            keys,
+            values,
+            first,
+            len: &len,
+            heads: op.heads.query,
+            scale: op.scale,
+        };
         cached::attention_cached(&self.pool, self.isa, &input, self.mat_mut(bound, op.out));
     }
 
@@ -305,7 +326,13 @@ impl Device for Cpu {
         Ok(self.insert(Buffer::Plain(memory)))
     }
 
-    fn allocate_frozen(&mut self, rows: usize, cols: usize, dtype: DType, fill: FillRows<'_>) -> Result<BufferId, DeviceError> {
+    fn allocate_frozen(
+        &mut self,
+        rows: usize,
+        cols: usize,
+        dtype: DType,
+        fill: FillRows<'_>,
+    ) -> Result<BufferId, DeviceError> {
         let bytes = rows * cols * 4;
         let memory = Memory::zeroed(bytes).ok_or_else(|| self.out_of_memory(bytes))?;
         let address = memory.at(0, bytes) as usize;
@@ -348,19 +375,24 @@ impl Device for Cpu {
             return;
         }
         // SAFETY: `address` checks the range.
-        let mat = unsafe { Mat::from_raw(self.address(view), elem(view.dtype), view.rows, view.cols, view.cols) };
+        let mat =
+            unsafe { Mat::from_raw(self.address(view), elem(view.dtype), view.rows, view.cols, view.cols) };
         elementwise::copy(&self.pool, self.isa, mat, MatMut::f32(out, view.rows, view.cols));
     }
 
     fn write(&mut self, view: View, values: &[f32]) {
         // SAFETY: `address` checks the range.
-        let mat = unsafe { MatMut::from_raw(self.address(view), elem(view.dtype), view.rows, view.cols, view.cols) };
+        let mat = unsafe {
+            MatMut::from_raw(self.address(view), elem(view.dtype), view.rows, view.cols, view.cols)
+        };
         elementwise::copy(&self.pool, self.isa, Mat::f32(values, view.rows, view.cols), mat);
     }
 
     fn read_ids(&self, view: View, out: &mut [u32]) {
         // SAFETY: `address` checks the range; `out` is another object.
-        unsafe { std::ptr::copy_nonoverlapping(self.address(view).cast(), out.as_mut_ptr(), view.rows * view.cols) };
+        unsafe {
+            std::ptr::copy_nonoverlapping(self.address(view).cast(), out.as_mut_ptr(), view.rows * view.cols)
+        };
     }
 
     fn write_ids(&mut self, view: View, ids: &[u32]) {
@@ -388,7 +420,14 @@ impl Device for Cpu {
             Op::RmsNormBackward(op) => self.norm_backward(bound, op),
             Op::RopeTable(op) => {
                 let (cos, sin) = (self.mat_mut(bound, op.cos), self.mat_mut(bound, op.sin));
-                rope::rope_table(pool, self.ids(bound, op.positions), &op.inverse_frequency, op.scale, cos, sin);
+                rope::rope_table(
+                    pool,
+                    self.ids(bound, op.positions),
+                    &op.inverse_frequency,
+                    op.scale,
+                    cos,
+                    sin,
+                );
             }
             Op::Rope(op) => self.rope(bound, op),
             Op::Attention(op) => self.attention(bound, op),
@@ -403,7 +442,13 @@ impl Device for Cpu {
             }
             Op::CrossEntropy(op) => self.cross_entropy(bound, op),
             Op::Add(op) => {
-                elementwise::add(pool, isa, self.mat(bound, op.a), self.mat(bound, op.b), self.mat_mut(bound, op.y));
+                elementwise::add(
+                    pool,
+                    isa,
+                    self.mat(bound, op.a),
+                    self.mat(bound, op.b),
+                    self.mat_mut(bound, op.y),
+                );
             }
             Op::GatherRows(op) => {
                 let (x, rows) = (self.mat(bound, op.x), self.ids(bound, op.rows));

@@ -12,7 +12,13 @@ use half::bf16;
 
 impl Cpu {
     /// `c = epilogue(Σ segments)` at the precision of the program.
-    pub(super) fn product(&self, bound: &Bound<'_>, segments: &[Segment<'_>], epilogue: &Epilogue<'_>, c: MatMut<'_>) {
+    pub(super) fn product(
+        &self,
+        bound: &Bound<'_>,
+        segments: &[Segment<'_>],
+        epilogue: &Epilogue<'_>,
+        c: MatMut<'_>,
+    ) {
         gemm(&self.pool, self.isa, bound.program.compute(), segments, epilogue, c);
     }
 
@@ -52,7 +58,13 @@ impl Cpu {
     }
 
     /// `x` as the low-rank path sees it; `room` holds it if dropout changes it.
-    fn dropped<'a>(&'a self, bound: &Bound<'_>, x: Mat<'a>, pair: &op::LowRank, room: &'a mut Vec<f32>) -> Mat<'a> {
+    fn dropped<'a>(
+        &'a self,
+        bound: &Bound<'_>,
+        x: Mat<'a>,
+        pair: &op::LowRank,
+        room: &'a mut Vec<f32>,
+    ) -> Mat<'a> {
         let Some(spec) = &pair.dropout else { return x };
         room.resize(x.rows * x.cols, 0.0);
         random::dropout(&self.pool, self.isa, self.mask(bound, spec), x, MatMut::f32(room, x.rows, x.cols));
@@ -101,8 +113,11 @@ impl Cpu {
             segments.push(Segment { a: *dy, b: self.backward_operand(bound, part.part.weight) });
         }
         for part in &op.parts {
-            if let (Some(op::LowRank { a, dropout: None, .. }), Some(dhidden)) = (&part.part.low_rank, part.dhidden) {
-                segments.push(Segment { a: self.mat(bound, dhidden), b: Operand::Columns(self.mat(bound, *a)) });
+            if let (Some(op::LowRank { a, dropout: None, .. }), Some(dhidden)) =
+                (&part.part.low_rank, part.dhidden)
+            {
+                segments
+                    .push(Segment { a: self.mat(bound, dhidden), b: Operand::Columns(self.mat(bound, *a)) });
             }
         }
         let add = op.add.map(|add| self.mat(bound, add));
@@ -129,7 +144,13 @@ impl Cpu {
     }
 
     /// dA, dB, dW and db of one projection, added to what earlier micro-batches left.
-    fn part_gradients(&self, bound: &Bound<'_>, x: Option<TensorId>, part: &op::ProjectionBackward, dy: Mat<'_>) {
+    fn part_gradients(
+        &self,
+        bound: &Bound<'_>,
+        x: Option<TensorId>,
+        part: &op::ProjectionBackward,
+        dy: Mat<'_>,
+    ) {
         let accumulate = Epilogue { accumulate: true, ..Epilogue::default() };
         if let (Some(pair), Some(dhidden), Some((da, db)), Some(x)) =
             (&part.part.low_rank, part.dhidden, part.dlow_rank, x)

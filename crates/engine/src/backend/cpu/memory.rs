@@ -41,7 +41,11 @@ impl Memory {
     /// # Panics
     /// If `at..at + bytes` is not inside.
     pub(super) fn at(&self, at: usize, bytes: usize) -> *mut u8 {
-        assert!(at.checked_add(bytes).is_some_and(|end| end <= self.len()), "{bytes} bytes at {at} of {}", self.len());
+        assert!(
+            at.checked_add(bytes).is_some_and(|end| end <= self.len()),
+            "{bytes} bytes at {at} of {}",
+            self.len()
+        );
         self.ptr.as_ptr().wrapping_add(at)
     }
 }

@@ -152,7 +152,12 @@ fn claim(shared: &Shared, task: Task<'_>, n_tasks: usize) {
 fn enter(shared: &Shared) -> bool {
     let mut state = shared.state.load(Ordering::Acquire);
     while state & OPEN != 0 {
-        match shared.state.compare_exchange_weak(state, state + ONE_ACTIVE, Ordering::AcqRel, Ordering::Acquire) {
+        match shared.state.compare_exchange_weak(
+            state,
+            state + ONE_ACTIVE,
+            Ordering::AcqRel,
+            Ordering::Acquire,
+        ) {
             Ok(_) => return true,
             Err(now) => state = now,
         }

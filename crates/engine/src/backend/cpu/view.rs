@@ -226,6 +226,13 @@ impl<'a> MatMut<'a> {
     /// # Safety
     /// Nothing may write it while the result is alive.
     pub unsafe fn as_mat(self) -> Mat<'a> {
-        Mat { ptr: self.ptr, elem: self.elem, rows: self.rows, cols: self.cols, stride: self.stride, life: PhantomData }
+        Mat {
+            ptr: self.ptr,
+            elem: self.elem,
+            rows: self.rows,
+            cols: self.cols,
+            stride: self.stride,
+            life: PhantomData,
+        }
     }
 }
