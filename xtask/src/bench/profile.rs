@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use penname_engine::{Device, Extent, Section};
+use penname_engine::op::Op;
+use penname_engine::{Device, Extent, Program, Section};
 use penname_ledger::Stopwatch;
+use penname_token::Pack;
 use penname_train::step::Trainer;
 
 use crate::Result;
@@ -12,26 +14,42 @@ use crate::Result;
 #[derive(Debug, Default, Clone, Copy, PartialEq)]
 pub(super) struct Share {
     seconds: f64,
-    flops: u64,
+    flops: f64,
 }
 
 /// Shares by section and name.
 pub(super) type Profile = BTreeMap<String, Share>;
 
+/// What an operation has to compute for this pack. Programs count the most it could be: one document
+/// over all rows, and a target in each.
+pub(super) fn flops(op: &Op, program: &Program, pack: &Pack) -> f64 {
+    let at_most = op.flops(program, Extent::tokens(pack.len())) as f64;
+    let rows = pack.len() as f64;
+    match op {
+        Op::Attention(_) | Op::AttentionBackward(_) => {
+            let squares: usize = pack.documents.iter().map(|rows| rows.len() * rows.len()).sum();
+            at_most * squares as f64 / (rows * rows)
+        }
+        Op::CrossEntropy(_) => at_most * pack.n_trained as f64 / rows,
+        _ => at_most,
+    }
+}
+
 /// Runs one more step on the inputs of the last one and adds up its operations.
 pub(super) fn watch(
     trainer: &mut Trainer,
     device: &mut dyn Device,
-    extent: Extent,
+    pack: &Pack,
     profile: &mut Profile,
 ) -> Result<()> {
+    let extent = Extent::tokens(pack.len());
     let program = &trainer.network.program;
     for section in [Section::Begin, Section::Forward, Section::Backward, Section::Update] {
         let mut stopwatch = Stopwatch::start();
         let mut after = |step: &penname_engine::program::Step| {
             let share = profile.entry(format!("{section:?} {}", step.op.name()).to_lowercase()).or_default();
             share.seconds += stopwatch.seconds();
-            share.flops += step.op.flops(program, extent);
+            share.flops += flops(&step.op, program, pack);
             stopwatch = Stopwatch::start();
         };
         trainer.session.run_watched(device, section, extent, &mut after)?;
@@ -46,7 +64,7 @@ pub(super) fn table(profile: &Profile, n_steps: usize) -> String {
     rows.sort_by(|a, b| b.1.seconds.total_cmp(&a.1.seconds));
     let row = |(name, share): (&String, &Share)| {
         let (ms, percent) = (1e3 * share.seconds / n_steps as f64, 100.0 * share.seconds / total);
-        let gflops = share.flops as f64 / share.seconds / 1e9;
+        let gflops = share.flops / share.seconds / 1e9;
         format!("{name:<28} {ms:>9.2} ms {percent:>6.2} % {gflops:>8.1} GFLOP/s")
     };
     rows.into_iter().map(row).collect::<Vec<_>>().join("\n")
@@ -61,8 +79,8 @@ mod tests {
     fn the_slowest_stands_first() {
         let share = |seconds, flops| Share { seconds, flops };
         let profile = Profile::from([
-            ("forward linear".to_owned(), share(0.02, 4_000_000_000)),
-            ("backward linear".to_owned(), share(0.06, 8_000_000_000)),
+            ("forward linear".to_owned(), share(0.02, 4e9)),
+            ("backward linear".to_owned(), share(0.06, 8e9)),
         ]);
         expect![[r#"
             backward linear                  30.00 ms  75.00 %    133.3 GFLOP/s

@@ -156,20 +156,19 @@ impl Bench {
     }
 
     fn profile(&mut self, n_steps: usize) -> Result<String> {
-        let (extent, mut profile) = (self.extent(), profile::Profile::new());
+        let mut profile = profile::Profile::new();
         for _ in 0..n_steps {
-            profile::watch(&mut self.trainer, &mut self.device, extent, &mut profile)?;
+            profile::watch(&mut self.trainer, &mut self.device, &self.pack, &mut profile)?;
         }
         Ok(profile::table(&profile, n_steps))
     }
 
-    fn extent(&self) -> Extent {
-        Extent::tokens(self.pack.len())
-    }
-
     fn gflop_per_token(&self) -> f64 {
-        let flops = |section| self.trainer.network.program.flops(section, self.extent());
-        (flops(Section::Forward) + flops(Section::Backward)) as f64 / 1e9 / self.pack.len() as f64
+        let program = &self.trainer.network.program;
+        let passes =
+            program.steps().iter().filter(|s| matches!(s.section, Section::Forward | Section::Backward));
+        let flops: f64 = passes.map(|step| profile::flops(&step.op, program, &self.pack)).sum();
+        flops / 1e9 / self.pack.len() as f64
     }
 }
 
