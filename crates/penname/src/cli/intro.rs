@@ -6,10 +6,11 @@ pub(crate) fn intro() -> &'static str {
 penname turns a body of writing into a language model that writes in that voice.
 
 First:
+  penname demo                  watch a small model take on a voice, in a few minutes
   penname new my-voice          begin a voice in a folder of its own
   cd my-voice                   put your writing into the folder `writing`
-  penname prepare               see what becomes of every character of it
-  penname show example          see what a model would learn from
+  penname make                  prepare, train and measure
+  penname chat                  talk to it
 
 At any time:
   penname settings --origin     every setting, its value and where that comes from
