@@ -70,7 +70,8 @@ def read_config(reader, tensors):
         num_hidden_layers=get("block_count"),
         num_attention_heads=n_heads,
         num_key_value_heads=get("attention.head_count_kv", n_heads),
-        rms_norm_eps=float(np.float32(get("attention.layer_norm_rms_epsilon"))),
+        # Stored as f32: the shortest decimal that means the same is the one that was published.
+        rms_norm_eps=float(str(np.float32(get("attention.layer_norm_rms_epsilon")))),
         rope_theta=float(get("rope.freq_base", 10000.0)),
         vocab_size=tensors["model.embed_tokens.weight"].shape[0],
         bos_token_id=token("bos_token_id"),

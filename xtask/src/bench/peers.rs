@@ -137,14 +137,20 @@ fn environment() -> Result<PathBuf> {
     Ok(python)
 }
 
+/// What everything was made with, a line each.
 fn versions(python: &Path) -> Result<String> {
     let list = PACKAGES.map(|name| format!("'{name}'")).join(", ");
     let code = format!(
         "import sys, importlib.metadata as m\nprint('python', sys.version.split()[0])\n\
          for name in [{list}]: print(name, m.version(name))"
     );
-    let output = shell::capture(shell::command(python).args(["-c", &code]))?;
-    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    let rustc = shell::capture(shell::command("rustc").arg("--version"))?;
+    let peers = shell::capture(shell::command(python).args(["-c", &code]))?;
+    // An unpacked archive has no history to name a commit from.
+    let commit = shell::capture(shell::command("git").args(["describe", "--always", "--dirty"]));
+    let commit = commit.map_or_else(|_| b"unknown".to_vec(), |output| output.stdout);
+    let lines = [b"penname ".to_vec(), commit, rustc.stdout, peers.stdout].concat();
+    Ok(String::from_utf8_lossy(&lines).trim().to_owned())
 }
 
 /// The base as a Hugging Face folder, converted once.

@@ -80,13 +80,12 @@ impl Record<'_> {
              took turns in one run; figures are medians of each run's counted steps, then of the rounds. \
              Ratios are to the fastest PyTorch of the same width of numbers.\n\n{table}\n\n\
              * command: `{command}`\n* processors: {threads}\n* load average: {before} before, {after} after\n\
-             * penname {version}\n{versions}\n\nWhat each run printed is in [raw.jsonl](raw.jsonl).\n",
+             {versions}\n\nWhat each run printed is in [raw.jsonl](raw.jsonl).\n",
             cpu = machine::cpu_name(),
             table = self.table(),
             command = self.command,
             before = self.load_before,
             after = machine::load_average(),
-            version = env!("CARGO_PKG_VERSION"),
             versions = self.versions.lines().map(|line| format!("* {line}")).collect::<Vec<_>>().join("\n"),
         )
     }

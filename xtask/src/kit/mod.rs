@@ -116,6 +116,10 @@ impl Inputs {
 
 /// Runs the checks, a line each, and closes with their number.
 pub(crate) fn run(options: &Options) -> Result<()> {
+    // What was named must be there; only what was looked for may be missing.
+    for path in [&options.kit, &options.base].into_iter().flatten().filter(|path| !path.exists()) {
+        return Err(format!("there is nothing at `{}`", path.display()).into());
+    }
     let inputs = Inputs::new(options);
     let (mut n_passed, mut n_failed, mut n_skipped) = (0, 0, 0);
     for check in ALL.iter().filter(|check| check.quick || !options.quick) {
