@@ -3,7 +3,7 @@
 use penname_eval::report::Report;
 use penname_ledger::{Event, Run};
 
-use super::{evaluate, train};
+use super::{evaluate, prepare, train};
 use crate::desk::Desk;
 use crate::failure::Failure;
 use crate::project::Project;
@@ -45,6 +45,7 @@ pub(crate) fn run(_args: &Args, desk: &Desk) -> Result<(), Failure> {
 /// When a stage fails.
 pub(crate) fn made(desk: &Desk, project: &Project, settings: &Settings) -> Result<(Run, Report), Failure> {
     let prepared = corpus::prepared(desk, project, settings)?;
+    desk.screen.note(prepare::told(&prepared).trim_end());
     let work = Work::new(desk, project, settings, &prepared)?;
     let run = match (work.found()?, work.unfinished()?) {
         (Some(run), _) => {

@@ -31,7 +31,8 @@ pub(crate) fn run(_args: &Args, desk: &Desk) -> Result<(), Failure> {
     Ok(())
 }
 
-fn told(prepared: &Prepared) -> String {
+/// The account and the counts, in words.
+pub(crate) fn told(prepared: &Prepared) -> String {
     let table = account::table(&prepared.account);
     let documents = number::of(prepared.documents.len() as u64, "document", "documents");
     let train = number::of(prepared.train.len() as u64, "example", "examples");
