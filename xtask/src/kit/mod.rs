@@ -117,7 +117,7 @@ impl Inputs {
 /// Runs the checks, a line each, and closes with their number.
 pub(crate) fn run(options: &Options) -> Result<()> {
     // What was named must be there; only what was looked for may be missing.
-    for path in [&options.kit, &options.base].into_iter().flatten().filter(|path| !path.exists()) {
+    if let Some(path) = [&options.kit, &options.base].into_iter().flatten().find(|path| !path.exists()) {
         return Err(format!("there is nothing at `{}`", path.display()).into());
     }
     let inputs = Inputs::new(options);
