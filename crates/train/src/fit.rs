@@ -9,19 +9,19 @@ use crate::checkpoint::{self, State, Tensors};
 use crate::error::{Error, Result};
 use crate::evaluate::{Scorer, SequenceLoss, mean_nats};
 use crate::gate::{self, Gate};
+use crate::prepare::{choose_keep, fingerprint, fresh_pair, pair, setup};
 use crate::schedule::learning_rate;
-use crate::settings::{Rounding, Settings};
+use crate::settings::Settings;
 use crate::step::{StepReport, Trainer};
 use crate::watch::{Sight, Watch};
-use penname_engine::{Device, Extent, Keep, Plan, Precision, derive, plan};
+use penname_engine::Device;
 use penname_ledger::clock::Stopwatch;
 use penname_ledger::event::{Event, Unit, Witness};
 use penname_ledger::run::Status;
 use penname_ledger::seed::Seed;
-use penname_ledger::{Hash, Journal, Run, write};
-use penname_model::network::PairSlot;
+use penname_ledger::{Journal, Run, write};
 use penname_model::peft::{Pair, save_adapter};
-use penname_model::{Checkpoint, Config, Method, Network, Parameters, Purpose, Setup, build};
+use penname_model::{Checkpoint, Config, Method, Parameters, build};
 use penname_token::Sequence;
 use penname_token::pack::Pack;
 use serde_json::json;
@@ -132,26 +132,6 @@ type MakePacks = fn(&mut Batches<'_>, u64) -> Result<Vec<Pack>>;
 
 fn packs_of(batches: &mut Batches<'_>, step: u64) -> Result<Vec<Pack>> {
     batches.at(step)
-}
-
-/// Hash of everything the result follows from.
-fn fingerprint(task: &Task<'_>) -> Hash {
-    let ids = |list: &[Sequence]| -> Vec<u8> {
-        let bytes = |s: &Sequence| {
-            let tokens = s
-                .ids
-                .iter()
-                .zip(&s.mask)
-                .flat_map(|(id, trained)| (id * 2 + u32::from(*trained)).to_le_bytes());
-            tokens.chain([0xff; 4]).collect::<Vec<u8>>()
-        };
-        list.iter().flat_map(bytes).collect()
-    };
-    let settings = serde_json::to_vec(task.settings).unwrap_or_default();
-    let parts =
-        [ids(task.train), ids(task.held_out), settings, task.seed.0.to_le_bytes().to_vec(), task.base.into()];
-    let hashes: Vec<u8> = parts.iter().flat_map(|part| Hash::of(part).as_bytes().to_vec()).collect();
-    Hash::of(&hashes)
 }
 
 struct Fit<'a> {
@@ -380,14 +360,6 @@ impl<'a> Fit<'a> {
     }
 }
 
-fn setup(task: &Task<'_>, method: Method) -> Setup {
-    let precision = match task.settings.precision {
-        Rounding::Bf16 => Precision::Bf16,
-        Rounding::F32 => Precision::F32,
-    };
-    Setup { method, precision, capacity: Extent::tokens(task.settings.batch_tokens), purpose: Purpose::Loss }
-}
-
 /// The claims about data that need no model.
 fn data_gates(task: &Task<'_>, witness: &dyn Witness) -> Result<Vec<Gate>> {
     let list = [
@@ -398,60 +370,6 @@ fn data_gates(task: &Task<'_>, witness: &dyn Witness) -> Result<Vec<Gate>> {
         gate::held_out_is_unseen(task.train, task.held_out),
     ];
     list.into_iter().map(|gate| gate.pass(witness)).collect()
-}
-
-/// A starts as Kaiming's uniform numbers, B at zero: the pair changes nothing yet.
-fn fresh_pair(network: &Network, slot: &PairSlot, seed: Seed) -> Pair {
-    let (rank, n_in, n_out) =
-        (network.program.rows(slot.a), network.program.cols(slot.a), network.program.rows(slot.b));
-    let mut stream = seed.stream(&format!("train/adapter/{}", slot.module));
-    let bound = 1.0 / (n_in as f32).sqrt();
-    let a = (0..rank * n_in).map(|_| (2.0 * stream.unit_f32() - 1.0) * bound).collect();
-    Pair { rank, n_in, n_out, a, b: vec![0.0; n_out * rank] }
-}
-
-fn pair(network: &Network, slot: &PairSlot, tensors: &Tensors) -> (String, Pair) {
-    let values = |id| tensors.get(&network.program.tensor(id).name).cloned().unwrap_or_default();
-    let (rank, n_in, n_out) =
-        (network.program.rows(slot.a), network.program.cols(slot.a), network.program.rows(slot.b));
-    (slot.module.clone(), Pair { rank, n_in, n_out, a: values(slot.a), b: values(slot.b) })
-}
-
-/// Keeps as much of the forward pass as memory allows, and says so.
-fn choose_keep(
-    task: &Task<'_>,
-    network: &Network,
-    device: &dyn Device,
-    witness: &dyn Witness,
-) -> Result<Keep> {
-    let needs = |keep: Keep, network: &Network| {
-        let mut program = network.program.clone();
-        derive(&mut program, &[], &[]);
-        plan::recompute(&mut program, keep);
-        let memory = Plan::new(&program).memory;
-        // Two moments for each gradient; weights are loaded already.
-        memory.arena + 3 * memory.gradients + memory.io
-    };
-    let Some(free) = device.probe().free_bytes else { return Ok(Keep::All) };
-    for keep in Keep::ALL {
-        let bytes = needs(keep, network);
-        // A tenth stays free for the system and for what others do meanwhile.
-        if bytes < free / 10 * 9 {
-            let reason = format!("{} MiB beside the weights, {} MiB are free", bytes >> 20, free >> 20);
-            let value = match keep {
-                Keep::All => "everything the backward pass needs is kept",
-                Keep::Products => "norms and gates are computed again",
-                Keep::BlockInputs => "only the inputs of blocks are kept",
-            };
-            witness.see(&Event::choice("activations", value, reason));
-            return Ok(keep);
-        }
-    }
-    let needed = needs(Keep::BlockInputs, network);
-    let mut half = setup(task, task.settings.method(task.base));
-    half.capacity.tokens = (half.capacity.tokens / 2).max(2);
-    let with_half_the_rows = needs(Keep::BlockInputs, &build(task.config, &half)?);
-    Err(Error::Memory { needed, free, with_half_the_rows })
 }
 
 /// The loss of every sequence in a run of its own.

@@ -17,6 +17,7 @@ pub mod evaluate;
 pub mod fit;
 pub mod gate;
 pub mod optim;
+mod prepare;
 pub mod schedule;
 pub mod settings;
 pub mod step;

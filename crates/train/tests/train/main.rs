@@ -1,6 +1,6 @@
 //! Whole runs of a tiny model: they end well, resume exactly, and stop at faults.
 
-#![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test may stop where it fails")]
+#![expect(clippy::unwrap_used, reason = "a test may stop where it fails")]
 
 mod fit;
 mod golden;

@@ -5,11 +5,10 @@ use super::isa::Isa;
 use super::memory::{Memory, free_bytes};
 use super::pool::Pool;
 use super::view::{Elem, Mat, MatMut};
-use super::{attention, cached, elementwise, embed, gate, norm, optimizer, rope};
+use super::{elementwise, embed, gate, norm, rope};
 use crate::backend::{Bound, BufferId, Device, DeviceError, FillRows, Probe, View};
-use crate::op::{self, Op};
+use crate::op::Op;
 use crate::program::{DType, Precision, Program, TensorId};
-use half::bf16;
 use std::num::NonZeroUsize;
 
 /// Rows of a weight that are filled and packed at a time.
@@ -17,7 +16,7 @@ const FILL_ROWS: usize = 256;
 
 /// Memory of a tensor.
 #[derive(Debug)]
-enum Buffer {
+pub(super) enum Buffer {
     /// Row-major numbers.
     Plain(Memory),
     /// A frozen weight in the order the products read it.
@@ -67,7 +66,7 @@ impl Cpu {
         DeviceError::OutOfMemory { bytes, device: self.probe().name }
     }
 
-    fn buffer(&self, id: BufferId) -> &Buffer {
+    pub(super) fn buffer(&self, id: BufferId) -> &Buffer {
         match &self.buffers[id.0] {
             Some(buffer) => buffer,
             None => panic!("buffer {} was released", id.0),
@@ -133,145 +132,6 @@ impl Cpu {
             Buffer::Plain(_) => Operand::Columns(self.mat(bound, weight)),
         }
     }
-
-    fn embed(&self, bound: &Bound<'_>, op: &op::Embed) {
-        let (ids, y) = (self.ids(bound, op.ids), self.mat_mut(bound, op.y));
-        match self.buffer(bound.view(op.table).buffer) {
-            Buffer::Plain(_) => embed::gather(&self.pool, self.isa, self.mat(bound, op.table), ids, y),
-            Buffer::Packed(panels) => self.pool.run(ids.len(), |row| {
-                let mut values = vec![0.0; y.cols];
-                panels.row(ids[row] as usize, &mut values);
-                // SAFETY: each task owns its row.
-                unsafe { store(y.row_ptr(row), y.elem, &values) };
-            }),
-        }
-    }
-
-    fn rope(&self, bound: &Bound<'_>, op: &op::Rope) {
-        let (x, y) = (self.mat(bound, op.x), self.mat_mut(bound, op.y));
-        let rotated = op.heads * op.head_width;
-        if bound.view(op.x) != bound.view(op.y) && rotated < x.cols {
-            let rest = x.cols - rotated;
-            elementwise::copy(&self.pool, self.isa, x.columns(rotated, rest), y.columns(rotated, rest));
-        }
-        let angles = rope::Angles { cos: self.mat(bound, op.cos), sin: self.mat(bound, op.sin) };
-        let turn = if op.inverse { rope::Turn::Back } else { rope::Turn::Forward };
-        rope::rope(&self.pool, self.isa, x.columns(0, rotated), angles, turn, y.columns(0, rotated));
-    }
-
-    fn attention(&self, bound: &Bound<'_>, op: &op::Attention) {
-        let (out, lse) = (self.mat_mut(bound, op.out), self.mat_mut(bound, op.lse));
-        attention::attention(&self.pool, self.isa, &self.attention_input(bound, op), out, lse);
-    }
-
-    fn attention_backward(&self, bound: &Bound<'_>, op: &op::AttentionBackward) {
-        let forward = &op.forward;
-        let (n_q, n_kv) = (forward.heads.query_cols(), forward.heads.kv_cols());
-        let dqkv = self.mat_mut(bound, op.dqkv);
-        let saved = attention::AttentionSaved {
-            out: self.mat(bound, forward.out),
-            lse: self.mat(bound, forward.lse),
-            dout: self.mat(bound, op.dout),
-        };
-        let gradients = attention::AttentionGrad {
-            dq: dqkv.columns(0, n_q),
-            dk: dqkv.columns(n_q, n_kv),
-            dv: dqkv.columns(n_q + n_kv, n_kv),
-        };
-        attention::attention_backward(
-            &self.pool,
-            self.isa,
-            &self.attention_input(bound, forward),
-            &saved,
-            &gradients,
-        );
-    }
-
-    fn attention_input<'a>(&'a self, bound: &Bound<'_>, op: &op::Attention) -> attention::Attention<'a> {
-        let [q, k, v] = heads(self.mat(bound, op.qkv), op.heads);
-        attention::Attention {
-            q,
-            k,
-            v,
-            starts: self.ids(bound, op.starts),
-            heads: op.heads.query,
-            scale: op.scale,
-        }
-    }
-
-    fn cached_attention(&self, bound: &Bound<'_>, op: &op::CachedAttention) {
-        let [q, k, v] = heads(self.mat(bound, op.qkv), op.heads);
-        let (first, at) = (self.ids(bound, op.first), self.ids(bound, op.at));
-        for (new, cache) in [(k, op.keys), (v, op.values)] {
-            let cache = self.mat_mut(bound, cache);
-            for (row, &at) in at.iter().enumerate() {
-                elementwise::copy(&self.pool, self.isa, new.rows(row, 1), cache.rows(at as usize, 1));
-            }
-        }
-        let len: Vec<u32> = first.iter().zip(at).map(|(first, at)| at - first + 1).collect();
-        let (keys, values) = (self.mat(bound, op.keys), self.mat(bound, op.values));
-        let input = cached::CachedAttention {
-            q,
-            keys,
-            values,
-            first,
-            len: &len,
-            heads: op.heads.query,
-            scale: op.scale,
-        };
-        cached::attention_cached(&self.pool, self.isa, &input, self.mat_mut(bound, op.out));
-    }
-
-    fn norm_backward(&self, bound: &Bound<'_>, op: &op::RmsNormBackward) {
-        let mut unused;
-        let from = norm::RmsNormGrad {
-            dy: self.mat(bound, op.dy),
-            x: self.mat(bound, op.x),
-            gamma: self.floats(bound, op.gamma),
-            eps: op.eps,
-            acc: op.add.map(|add| self.mat(bound, add)),
-        };
-        let dx = match op.dx {
-            Some(dx) => self.mat_mut(bound, dx),
-            None => {
-                unused = vec![0.0; from.x.rows * from.x.cols];
-                MatMut::f32(&mut unused, from.x.rows, from.x.cols)
-            }
-        };
-        let dgamma = op.dgamma.map(|id| self.floats_mut(bound, id));
-        norm::rms_norm_backward(&self.pool, self.isa, &from, dx, dgamma);
-    }
-
-    fn grad_norm(&self, bound: &Bound<'_>, op: &op::GradNorm) {
-        let square = |&g: &TensorId| optimizer::squared_norm(&self.pool, self.isa, self.floats(bound, g));
-        self.floats_mut(bound, op.norm)[0] = op.gradients.iter().map(square).sum::<f64>().sqrt() as f32;
-    }
-
-    fn adamw(&self, bound: &Bound<'_>, op: &op::AdamW) {
-        let (lr, step) = (self.floats(bound, op.schedule)[0], self.floats(bound, op.schedule)[1]);
-        let clip = op.clip_factor(self.floats(bound, op.norm)[0]);
-        for w in &op.weights {
-            let settings = optimizer::AdamW {
-                lr: lr * w.rate,
-                beta1: op.beta1,
-                beta2: op.beta2,
-                eps: op.eps,
-                weight_decay: if w.decays { op.weight_decay } else { 0.0 },
-                step: step as u32,
-            };
-            let parameter = optimizer::Parameter {
-                weights: self.floats_mut(bound, w.weight),
-                grad: self.floats(bound, w.gradient),
-                m: self.floats_mut(bound, w.mean),
-                v: self.floats_mut(bound, w.square),
-            };
-            optimizer::adamw(&self.pool, self.isa, &settings, clip, parameter);
-        }
-    }
-
-    fn zero(&self, bound: &Bound<'_>, op: &op::Zero) {
-        elementwise::fill(&self.pool, self.isa, 0.0, self.mat_mut(bound, op.x));
-    }
 }
 
 impl Default for Cpu {
@@ -280,32 +140,10 @@ impl Default for Cpu {
     }
 }
 
-/// Queries, keys and values of one matrix.
-fn heads(qkv: Mat<'_>, heads: op::Heads) -> [Mat<'_>; 3] {
-    let (q, kv) = (heads.query_cols(), heads.kv_cols());
-    [qkv.columns(0, q), qkv.columns(q, kv), qkv.columns(q + kv, kv)]
-}
-
 fn elem(dtype: DType) -> Elem {
     match dtype {
         DType::Bf16 => Elem::Bf16,
         DType::F32 | DType::U32 => Elem::F32,
-    }
-}
-
-/// Rounds `values` to their storage at `to`.
-///
-/// # Safety
-/// `to` must be valid for as many numbers and touched by nobody else.
-unsafe fn store(to: *mut u8, elem: Elem, values: &[f32]) {
-    for (idx, &value) in values.iter().enumerate() {
-        // SAFETY: the caller's promise.
-        unsafe {
-            match elem {
-                Elem::F32 => to.cast::<f32>().add(idx).write(value),
-                Elem::Bf16 => to.cast::<bf16>().add(idx).write(bf16::from_f32(value)),
-            }
-        }
     }
 }
 

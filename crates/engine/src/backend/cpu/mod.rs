@@ -21,6 +21,7 @@ pub mod pool;
 pub mod random;
 pub mod rope;
 mod row;
+mod run;
 mod simd;
 pub mod view;
 

@@ -1,3 +1,5 @@
+//! Products against plain f64 loops: shapes, operands, instruction sets, threads.
+
 mod case;
 
 use super::*;
