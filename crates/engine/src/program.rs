@@ -303,7 +303,7 @@ impl Program {
         self.steps.push(Step { op: op.into(), section, block: self.block });
     }
 
-    /// The gradient of a weight or of a tensor that [`crate::derive`] was asked for.
+    /// The gradient of a weight or of a tensor that [`crate::derive()`] was asked for.
     pub fn gradient(&self, of: TensorId) -> Option<TensorId> {
         self.gradients.get(&of).copied()
     }
