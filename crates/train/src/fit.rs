@@ -184,7 +184,10 @@ impl<'a> Fit<'a> {
         let sample_before = base.losses(device, &sample)?;
         base.release(device);
 
-        let scorer = Scorer::new(network.clone(), &parameters, device)?;
+        // Dropout belongs to training: what is measured is the model as it will be used.
+        let measured = Settings { dropout: 0.0, ..settings.clone() };
+        let scorer =
+            Scorer::new(build(task.config, &setup(task, measured.method(task.base)))?, &parameters, device)?;
         let trainer = Trainer::new(network, &parameters, settings, keep, device)?;
         let start = checkpoint::weights(&trainer, device);
         let mut fit = Self {
