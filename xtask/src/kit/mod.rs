@@ -6,9 +6,11 @@
 mod convert;
 mod corpus;
 mod greedy;
+mod killed;
 mod model;
 mod reference;
 mod tokens;
+mod voice;
 
 use std::path::{Path, PathBuf};
 
@@ -20,7 +22,7 @@ use crate::{Failure, Result, Told, base, root};
 /// Where the inputs are.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
-    /// Leave out what takes minutes.
+    /// Leave out what needs another program to compare with.
     #[arg(long)]
     quick: bool,
     /// The folder of real inputs; `../shared/kit` beside the checkout unless said.
@@ -73,7 +75,7 @@ pub(super) type Verdict = std::result::Result<String, Stop>;
 
 struct Check {
     name: &'static str,
-    /// Whether it takes seconds.
+    /// Whether it needs no other program and is done in minutes.
     quick: bool,
     run: fn(&Inputs) -> Verdict,
 }
@@ -84,6 +86,8 @@ const ALL: &[Check] = &[
     Check { name: "a columnist's book", quick: true, run: corpus::columnist },
     Check { name: "GGUF to folder and back", quick: true, run: convert::there_and_back },
     Check { name: "greedy answers", quick: true, run: greedy::answers },
+    Check { name: "killed and resumed", quick: true, run: killed::resumed },
+    Check { name: "a columnist's voice", quick: true, run: voice::columnist },
     Check { name: "GGUF against the reference decoder", quick: false, run: convert::against_reference },
     Check { name: "logits against transformers", quick: false, run: reference::logits },
     Check { name: "losses against PEFT", quick: false, run: reference::losses },

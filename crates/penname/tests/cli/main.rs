@@ -7,6 +7,7 @@ mod base;
 mod bench;
 mod failure;
 mod help;
+mod killed;
 mod prepare;
 mod settings;
 mod tiny;
