@@ -105,14 +105,14 @@ mod tests {
         let dependencies: Vec<Value> = dependencies.iter().map(|name| json!({ "name": name })).collect();
         json!({
             "name": name,
-            "manifest_path": format!("/root-of-it/crates/{name}/Cargo.toml"),
+            "manifest_path": format!("/checkout/crates/{name}/Cargo.toml"),
             "dependencies": dependencies,
         })
     }
 
     #[test]
     fn only_downward() {
-        let metadata = json!({ "workspace_root": "/root-of-it", "packages": [
+        let metadata = json!({ "workspace_root": "/checkout", "packages": [
             package("penname-train", &["penname-model", "penname-engine", "serde"]),
             package("penname-model", &["penname-token", "half"]),
             package("penname-eval", &["penname-ledger"]),
