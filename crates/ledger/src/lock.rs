@@ -128,6 +128,7 @@ impl Lock {
 }
 
 /// Locks the file of `dir` and reads who signed it last, leaving the signature as it is.
+#[expect(clippy::disallowed_methods, reason = "a lock is a file of this crate's own")]
 fn take(dir: &Path) -> Result<(File, Option<Holder>)> {
     let path = dir.join(FILE);
     let mut options = OpenOptions::new();

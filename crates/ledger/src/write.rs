@@ -51,6 +51,7 @@ pub fn json(path: &Path, value: &impl Serialize) -> Result<()> {
 ///
 /// # Errors
 /// When a file is in the way or the file system refuses.
+#[expect(clippy::disallowed_methods, reason = "this is the function everyone else is sent to")]
 pub fn folder(path: &Path) -> Result<()> {
     fs::create_dir_all(path).map_err(|e| Error::io("make the folder", path, 0, e))
 }

@@ -1,4 +1,5 @@
-//! Who may depend on whom: downward only, and only the engine on devices and array libraries.
+//! Who may depend on whom: downward only, only the engine on devices and array libraries, and only
+//! the rooms with a door to the world on libraries that open connections.
 
 use serde_json::Value;
 
@@ -48,6 +49,24 @@ const ARRAYS: &[&str] = &[
     "wgpu",
 ];
 
+/// Libraries that open connections, by the beginning of their names.
+const CLIENTS: &[&str] = &[
+    "attohttpc",
+    "awc",
+    "curl",
+    "hyper",
+    "isahc",
+    "minreq",
+    "native-tls",
+    "reqwest",
+    "rustls",
+    "surf",
+    "ureq",
+];
+
+/// The crates that may.
+const DOORS: &[&str] = &["corpus", "hub"];
+
 /// Checks `cargo metadata` of the workspace. `files` are asked for the lines of the manifests.
 pub(super) fn check(metadata: &Value, files: &[File]) -> Vec<Finding> {
     let root = metadata["workspace_root"].as_str().unwrap_or_default();
@@ -88,10 +107,17 @@ fn fault_of(short: &str, allowed: Option<&[&str]>, dependency: &str) -> Option<S
         return wrong
             .then(|| if list.is_empty() { "no crate of ours".to_owned() } else { format!("only {list}") });
     }
-    let is_array = ARRAYS.iter().any(|array| {
-        dependency.strip_prefix(array).is_some_and(|rest| rest.is_empty() || rest.starts_with(['-', '_']))
-    });
-    (is_array && short != "engine").then(|| "devices and arrays in `penname-engine` only".to_owned())
+    if begins_with_one_of(dependency, ARRAYS) && short != "engine" {
+        return Some("devices and arrays in `penname-engine` only".to_owned());
+    }
+    (begins_with_one_of(dependency, CLIENTS) && !DOORS.contains(&short))
+        .then(|| format!("connections opened by {} only", DOORS.join(" and ")))
+}
+
+/// Whether a library is one of these or a part of one: `candle`, `candle-core`.
+fn begins_with_one_of(dependency: &str, names: &[&str]) -> bool {
+    let is_part = |rest: &str| rest.is_empty() || rest.starts_with(['-', '_']);
+    names.iter().any(|name| dependency.strip_prefix(name).is_some_and(is_part))
 }
 
 #[cfg(test)]
@@ -119,7 +145,8 @@ mod tests {
             package("penname-engine", &["cudarc", "cudarc-sys"]),
             package("penname-infer", &["candle-core", "serde-pickle"]),
             package("penname-utils", &[]),
-            package("penname", &["penname-hub", "penname-eval", "metals"]),
+            package("penname", &["penname-hub", "penname-eval", "metals", "ureq"]),
+            package("penname-hub", &["ureq"]),
             package("xtask", &["penname"]),
         ]});
         let files =
@@ -130,6 +157,7 @@ mod tests {
             crates/penname-infer/Cargo.toml:1: `penname-infer` depends on `candle-core`, expected devices and arrays in `penname-engine` only
             crates/penname-infer/Cargo.toml:1: `penname-infer` depends on `serde-pickle`, expected no reader of pickles anywhere
             crates/penname-utils/Cargo.toml:1: package `penname-utils`, expected a crate with a place in the layers of xtask/src/tidy/layer.rs
+            crates/penname/Cargo.toml:1: `penname` depends on `ureq`, expected connections opened by corpus and hub only
             crates/xtask/Cargo.toml:1: `xtask` depends on `penname`, expected no crate of ours
         "#]]
         .assert_eq(&shown(&check(&metadata, &files)));

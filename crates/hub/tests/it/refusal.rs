@@ -108,6 +108,7 @@ fn redirects_in_a_circle_end() {
 }
 
 /// An address where nobody listens.
+#[expect(clippy::disallowed_methods, reason = "a port is free once its listener has gone")]
 fn nobody() -> String {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     format!("http://{}", listener.local_addr().unwrap())

@@ -25,6 +25,7 @@ impl Resumable {
     ///
     /// # Errors
     /// When the folder is missing or the file system refuses.
+    #[expect(clippy::disallowed_methods, reason = "this is the function everyone else is sent to")]
     pub fn open(path: &Path) -> Result<Self> {
         let mut part = path.as_os_str().to_owned();
         part.push(".part");

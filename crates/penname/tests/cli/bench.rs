@@ -1,6 +1,5 @@
 //! Runs the binary and looks at what it said.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -30,8 +29,8 @@ impl Bench {
     pub(crate) fn new() -> Self {
         let root = tempfile::tempdir().unwrap();
         let here = root.path().join("work");
-        fs::create_dir_all(&here).unwrap();
-        fs::create_dir_all(root.path().join("home")).unwrap();
+        penname_ledger::write::folder(&here).unwrap();
+        penname_ledger::write::folder(&root.path().join("home")).unwrap();
         Self { root, here, env: Vec::new() }
     }
 

@@ -36,7 +36,7 @@ fn no_writing() {
         "{}",
         said.err
     );
-    std::fs::remove_dir(bench.path("writing")).unwrap();
+    penname_ledger::write::remove_folder(&bench.path("writing")).unwrap();
     let said = bench.run(&["prepare"]);
     assert_eq!(said.code, 3);
     assert!(said.err.contains("error: writing `./writing` does not exist"), "{}", said.err);
@@ -84,6 +84,7 @@ fn failures_are_json_where_that_is_wanted() {
 
 #[cfg(unix)]
 #[test]
+#[expect(clippy::disallowed_methods, reason = "a test of what may not be written")]
 fn a_folder_that_may_not_be_written() {
     use std::os::unix::fs::PermissionsExt;
     let bench = Bench::with_writing(&[]);
@@ -107,6 +108,7 @@ fn a_folder_that_may_not_be_written() {
 
 #[cfg(target_os = "linux")]
 #[test]
+#[expect(clippy::disallowed_methods, reason = "a disk that is full")]
 fn a_full_disk_behind_stdout_is_told_and_a_reader_that_has_gone_is_not() {
     let bench = Bench::new();
     let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();

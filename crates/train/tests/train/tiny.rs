@@ -97,7 +97,7 @@ pub(crate) fn settings() -> Settings {
 /// Writes random weights, teaches them the language, and opens the result.
 pub(crate) fn base(folder: &Path) -> Checkpoint {
     let random = folder.join("random");
-    std::fs::create_dir_all(&random).unwrap();
+    penname_ledger::write::folder(&random).unwrap();
     write_random(&random);
     let checkpoint = Checkpoint::open(&random).unwrap();
     let mut device = device();
