@@ -9,20 +9,7 @@ use crate::model::Model;
 use crate::session::check_ids;
 use penname_engine::op::IGNORE;
 use penname_engine::{Device, DeviceError, Extent, Section, Session};
-use penname_model::{Network, Purpose};
-
-/// Documents side by side in the rows of one run.
-#[derive(Debug, Clone, Copy)]
-pub struct Packed<'a> {
-    /// The token read at each row, (M).
-    pub tokens: &'a [u32],
-    /// Its position in its document, (M).
-    pub positions: &'a [u32],
-    /// The row at which its document begins, (M).
-    pub starts: &'a [u32],
-    /// The token to be predicted, or [`u32::MAX`] for none, (M).
-    pub targets: &'a [u32],
-}
+use penname_model::{Network, Packed, Purpose};
 
 /// A planned program that scores rows.
 #[derive(Debug)]
@@ -67,16 +54,10 @@ impl Scorer {
         if packed.tokens.is_empty() {
             return Ok(Vec::new());
         }
-        packed.check(self.vocabulary, self.budget)?;
-        let extent = Extent::tokens(packed.tokens.len());
-        let inputs = self.network.inputs;
-        self.session.write_ids(device, inputs.tokens, extent, packed.tokens);
-        self.session.write_ids(device, inputs.positions, extent, packed.positions);
-        for (input, ids) in [(inputs.starts, packed.starts), (inputs.targets, packed.targets)] {
-            input.into_iter().for_each(|input| self.session.write_ids(device, input, extent, ids));
-        }
-        self.session.run(device, Section::Forward, extent)?;
-        Ok(self.session.read(device, self.network.result, extent))
+        check(&packed, self.vocabulary, self.budget)?;
+        packed.feed(&self.network, &self.session, device, 1.0);
+        self.session.run(device, Section::Forward, packed.extent())?;
+        Ok(packed.losses(&self.network, &self.session, device))
     }
 
     /// Gives back all memory that is not a weight's.
@@ -85,31 +66,29 @@ impl Scorer {
     }
 }
 
-impl Packed<'_> {
-    fn check(&self, vocabulary: usize, budget: usize) -> Result<()> {
-        let n_rows = self.tokens.len();
-        if n_rows > budget {
-            return Err(DeviceError::TooManyRows { what: "token", found: n_rows, capacity: budget }.into());
-        }
-        let others = [("positions", self.positions), ("starts", self.starts), ("targets", self.targets)];
-        if let Some((what, ids)) = others.into_iter().find(|(_, ids)| ids.len() != n_rows) {
-            return Err(Error::PackedLength { what, found: ids.len(), expected: n_rows });
-        }
-        check_ids(self.tokens, vocabulary)?;
-        self.targets.iter().filter(|id| **id != IGNORE).try_for_each(|id| check_ids(&[*id], vocabulary))?;
-        self.check_starts()
+fn check(packed: &Packed<'_>, vocabulary: usize, budget: usize) -> Result<()> {
+    let n_rows = packed.tokens.len();
+    if n_rows > budget {
+        return Err(DeviceError::TooManyRows { what: "token", found: n_rows, capacity: budget }.into());
     }
+    let others = [("positions", packed.positions), ("starts", packed.starts), ("targets", packed.targets)];
+    if let Some((what, ids)) = others.into_iter().find(|(_, ids)| ids.len() != n_rows) {
+        return Err(Error::PackedLength { what, found: ids.len(), expected: n_rows });
+    }
+    check_ids(packed.tokens, vocabulary)?;
+    packed.targets.iter().filter(|id| **id != IGNORE).try_for_each(|id| check_ids(&[*id], vocabulary))?;
+    check_starts(packed.starts)
+}
 
-    /// A row begins a document itself or belongs to that of the row before.
-    fn check_starts(&self) -> Result<()> {
-        let mut start = 0;
-        for (row, &found) in self.starts.iter().enumerate() {
-            if found as usize != row && (row == 0 || found != start) {
-                let expected = if row == 0 { "0".to_owned() } else { format!("{start} or {row}") };
-                return Err(Error::PackedRow { what: "start", row, found, expected });
-            }
-            start = found;
+/// A row begins a document itself or belongs to that of the row before.
+fn check_starts(starts: &[u32]) -> Result<()> {
+    let mut start = 0;
+    for (row, &found) in starts.iter().enumerate() {
+        if found as usize != row && (row == 0 || found != start) {
+            let expected = if row == 0 { "0".to_owned() } else { format!("{start} or {row}") };
+            return Err(Error::PackedRow { what: "start", row, found, expected });
         }
-        Ok(())
+        start = found;
     }
+    Ok(())
 }

@@ -122,7 +122,8 @@ impl Decoder {
         let inputs = self.network.inputs;
         self.session.write_ids(device, inputs.tokens, extent, &rows.tokens);
         self.session.write_ids(device, inputs.positions, extent, &rows.positions);
-        let optional = [(inputs.first, &rows.first), (inputs.at, &rows.at), (inputs.picked, &rows.picked)];
+        let optional =
+            [(inputs.first, &rows.first), (inputs.at, &rows.at), (Some(inputs.picked), &rows.picked)];
         for (input, ids) in optional {
             input.into_iter().for_each(|input| self.session.write_ids(device, input, extent, ids));
         }

@@ -77,7 +77,9 @@ pub struct Inputs {
     pub dropout_seed: TensorId,
     /// First row of each row's document, (M, 1): packed documents.
     pub starts: Option<TensorId>,
-    /// Targets, (M, 1).
+    /// Rows whose result is wanted, those with loss or those with logits, (picked, 1).
+    pub picked: TensorId,
+    /// Targets of the rows picked, (picked, 1).
     pub targets: Option<TensorId>,
     /// One over the trained tokens of the step, (1, 1).
     pub gradient_scale: Option<TensorId>,
@@ -85,8 +87,6 @@ pub struct Inputs {
     pub first: Option<TensorId>,
     /// Cache row of each row, (M, 1).
     pub at: Option<TensorId>,
-    /// Rows whose logits are wanted, (picked, 1).
-    pub picked: Option<TensorId>,
 }
 
 /// A model as a program, with the names of everything a caller must find in it.
@@ -102,7 +102,7 @@ pub struct Network {
     pub pairs: Vec<PairSlot>,
     /// Keys and values of each layer.
     pub caches: Vec<(TensorId, TensorId)>,
-    /// Loss of each row in nats, (M, 1), or logits of picked rows, (picked, V).
+    /// Of the rows picked: their loss in nats, (picked, 1), or their logits, (picked, V).
     pub result: TensorId,
     setup: Setup,
     rope: (TensorId, TensorId),
@@ -119,19 +119,23 @@ pub(crate) struct LinearSpec {
 impl Network {
     /// A network with inputs and position tables, and nothing else yet.
     pub(crate) fn begin(config: &Config, setup: &Setup) -> Self {
-        let mut program = Program::new(setup.capacity, setup.precision);
-        let ids = |program: &mut Program, name: &str| program.input(name, Rows::Tokens, 1, DType::U32);
         let loss = setup.purpose == Purpose::Loss;
+        // Every row may have a target.
+        let Extent { tokens, picked } = setup.capacity;
+        let capacity = Extent { tokens, picked: if loss { tokens } else { picked } };
+        let mut program = Program::new(capacity, setup.precision);
+        let ids = |program: &mut Program, name: &str| program.input(name, Rows::Tokens, 1, DType::U32);
+        let picked = |program: &mut Program, name: &str| program.input(name, Rows::Picked, 1, DType::U32);
         let inputs = Inputs {
             tokens: ids(&mut program, "tokens"),
             positions: ids(&mut program, "positions"),
             dropout_seed: program.input("dropout seed", Rows::Fixed(1), 1, DType::U32),
             starts: loss.then(|| ids(&mut program, "starts")),
-            targets: loss.then(|| ids(&mut program, "targets")),
+            picked: picked(&mut program, "picked"),
+            targets: loss.then(|| picked(&mut program, "targets")),
             gradient_scale: loss.then(|| program.input("gradient scale", Rows::Fixed(1), 1, DType::F32)),
             first: (!loss).then(|| ids(&mut program, "first")),
             at: (!loss).then(|| ids(&mut program, "at")),
-            picked: (!loss).then(|| program.input("picked", Rows::Picked, 1, DType::U32)),
         };
         let half = config.head_width / 2;
         let cos = program.activation("cos", Rows::Tokens, half, DType::F32);
@@ -172,8 +176,10 @@ impl Network {
         id
     }
 
-    fn value(&mut self, name: impl Into<String>, cols: usize) -> TensorId {
-        self.program.activation(name, Rows::Tokens, cols, self.setup.precision.dtype())
+    /// A tensor between products, with as many rows as `like`.
+    fn value(&mut self, name: impl Into<String>, like: TensorId, cols: usize) -> TensorId {
+        let rows = self.program.tensor(like).rows;
+        self.program.activation(name, rows, cols, self.setup.precision.dtype())
     }
 
     /// Marks what follows as block `block`, the unit of recomputation, or as outside of any.
@@ -191,9 +197,9 @@ impl Network {
 
     /// RMSNorm of the residual stream.
     pub(crate) fn rms_norm(&mut self, x: TensorId, gain: &str, eps: f64) -> TensorId {
-        let (rows, width) = (self.program.tensor(x).rows, self.program.cols(x));
+        let width = self.program.cols(x);
         let gamma = self.parameter(gain, &[width]);
-        let y = self.program.activation(format!("{gain} out"), rows, width, self.setup.precision.dtype());
+        let y = self.value(format!("{gain} out"), x, width);
         self.program.push(Section::Forward, RmsNorm { x, gamma, eps: eps as f32, y });
         y
     }
@@ -201,40 +207,42 @@ impl Network {
     /// Linears of one input side by side.
     pub(crate) fn linears(&mut self, x: TensorId, name: &str, specs: &[LinearSpec]) -> TensorId {
         let cols = specs.iter().map(|spec| spec.outputs).sum();
-        let y = self.value(name, cols);
+        let y = self.value(name, x, cols);
         self.push_linears(x, specs, None, y);
         y
     }
 
     /// A linear whose result is added to the residual stream, f32.
     pub(crate) fn linear_onto(&mut self, x: TensorId, spec: &LinearSpec, stream: TensorId) -> TensorId {
-        let y =
-            self.program.activation(format!("{} out", spec.module), Rows::Tokens, spec.outputs, DType::F32);
+        let rows = self.program.tensor(x).rows;
+        let y = self.program.activation(format!("{} out", spec.module), rows, spec.outputs, DType::F32);
         self.push_linears(x, std::slice::from_ref(spec), Some(stream), y);
         y
     }
 
     fn push_linears(&mut self, x: TensorId, specs: &[LinearSpec], add: Option<TensorId>, y: TensorId) {
-        let parts = specs.iter().map(|spec| self.projection(spec, self.program.cols(x))).collect();
+        let parts = specs.iter().map(|spec| self.projection(spec, x)).collect();
         self.program.push(Section::Forward, Linear { x, parts, add, y });
     }
 
-    fn projection(&mut self, spec: &LinearSpec, inputs: usize) -> Projection {
+    fn projection(&mut self, spec: &LinearSpec, x: TensorId) -> Projection {
+        let inputs = self.program.cols(x);
         let weight = self.parameter(&format!("{}.weight", spec.module), &[spec.outputs, inputs]);
         let bias = spec.bias.then(|| self.parameter(&format!("{}.bias", spec.module), &[spec.outputs]));
-        let low_rank = self.low_rank(spec, inputs);
+        let low_rank = self.low_rank(spec, x);
         Projection { weight, bias, low_rank }
     }
 
-    fn low_rank(&mut self, spec: &LinearSpec, inputs: usize) -> Option<LowRank> {
+    fn low_rank(&mut self, spec: &LinearSpec, x: TensorId) -> Option<LowRank> {
         let config = self.setup.method.pair_for(&spec.module)?;
         let (rank, scale, rate) =
             (config.rank_for(&spec.module), config.scale_for(&spec.module) as f32, config.dropout as f32);
         let module = &spec.module;
+        let (rows, inputs) = (self.program.tensor(x).rows, self.program.cols(x));
         let trainable = self.setup.purpose == Purpose::Loss;
         let a = self.program.weight(&format!("{module}.lora_A"), rank, inputs, DType::F32, trainable);
         let b = self.program.weight(&format!("{module}.lora_B"), spec.outputs, rank, DType::F32, trainable);
-        let hidden = self.program.activation(format!("{module} hidden"), Rows::Tokens, rank, DType::F32);
+        let hidden = self.program.activation(format!("{module} hidden"), rows, rank, DType::F32);
         let stream = self.pairs.len() as u32;
         let dropout =
             (rate > 0.0 && trainable).then_some(Dropout { rate, stream, seed: self.inputs.dropout_seed });
@@ -245,12 +253,12 @@ impl Network {
     /// Rotates queries and keys, then attends: inside documents, or over the cache.
     pub(crate) fn attend(&mut self, qkv: TensorId, heads: Heads) -> TensorId {
         let (cos, sin) = self.rope;
-        let rotated = self.value("rotated", heads.total_cols());
+        let rotated = self.value("rotated", qkv, heads.total_cols());
         let n_rotated = heads.query + heads.kv;
         let rope =
             Rope { x: qkv, cos, sin, heads: n_rotated, head_width: heads.width, inverse: false, y: rotated };
         self.program.push(Section::Forward, rope);
-        let out = self.value("attended", heads.query_cols());
+        let out = self.value("attended", qkv, heads.query_cols());
         let scale = 1.0 / (heads.width as f32).sqrt();
         match (self.setup.purpose, self.inputs) {
             (Purpose::Generate { cache_rows }, Inputs { first: Some(first), at: Some(at), .. }) => {
@@ -280,22 +288,29 @@ impl Network {
 
     /// The gated activation of the feed-forward layer.
     pub(crate) fn swiglu(&mut self, gate_up: TensorId) -> TensorId {
-        let y = self.value("activated", self.program.cols(gate_up) / 2);
+        let y = self.value("activated", gate_up, self.program.cols(gate_up) / 2);
         self.program.push(Section::Forward, penname_engine::op::SwiGlu { gate_up, y });
+        y
+    }
+
+    /// The rows whose result is wanted: those with loss, or those whose logits are.
+    ///
+    /// Once a row's keys and values are made, nothing else reads the row, so in the last block all
+    /// that follows attention is computed for these rows only. Rows picked already stay.
+    pub(crate) fn pick(&mut self, x: TensorId) -> TensorId {
+        let Tensor { name, rows, cols, dtype, .. } = self.program.tensor(x).clone();
+        if rows == Rows::Picked {
+            return x;
+        }
+        let y = self.program.activation(format!("{name} picked"), Rows::Picked, cols, dtype);
+        self.program.push(Section::Forward, GatherRows { x, rows: self.inputs.picked, y });
         y
     }
 
     /// The last norm and the projection on the vocabulary: a loss, or logits.
     pub(crate) fn head(&mut self, x: TensorId, gain: &str, eps: f64, weight: &str, vocabulary: usize) {
         let width = self.program.cols(x);
-        let x = match self.inputs.picked {
-            Some(rows) => {
-                let y = self.program.activation("picked rows", Rows::Picked, width, DType::F32);
-                self.program.push(Section::Forward, GatherRows { x, rows, y });
-                y
-            }
-            None => x,
-        };
+        let x = self.pick(x);
         let x = self.rms_norm(x, gain, eps);
         let weight = self.parameter(weight, &[vocabulary, width]);
         self.result = match (self.inputs.targets, self.inputs.gradient_scale) {
@@ -312,7 +327,7 @@ impl Network {
         targets: TensorId,
         gradient_scale: TensorId,
     ) -> TensorId {
-        let losses = self.program.activation("losses", Rows::Tokens, 1, DType::F32);
+        let losses = self.program.activation("losses", Rows::Picked, 1, DType::F32);
         let rows = LOSS_ROWS.min(self.setup.capacity.tokens.max(1));
         let chunk =
             self.program.activation("logits", Rows::Fixed(rows), self.program.rows(weight), DType::F32);

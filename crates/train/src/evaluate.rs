@@ -1,8 +1,8 @@
 //! The loss of held-out sequences, without gradients.
 
 use crate::error::Result;
-use crate::step::feed;
-use penname_engine::{Device, Extent, Section, Session};
+use crate::step::packed;
+use penname_engine::{Device, Section, Session};
 use penname_model::{Network, Parameters};
 use penname_token::Sequence;
 use penname_token::pack::{Pack, pack_in_order};
@@ -58,10 +58,10 @@ impl Scorer {
     /// # Errors
     /// When there are more rows than the network allows.
     pub fn rows(&mut self, device: &mut dyn Device, pack: &Pack) -> Result<Vec<f32>> {
-        let extent = Extent::tokens(pack.len());
-        feed(&self.session, &self.network, device, pack, 1.0);
-        self.session.run(device, Section::Forward, extent)?;
-        Ok(self.session.read(device, self.network.result, extent))
+        let packed = packed(pack);
+        packed.feed(&self.network, &self.session, device, 1.0);
+        self.session.run(device, Section::Forward, packed.extent())?;
+        Ok(packed.losses(&self.network, &self.session, device))
     }
 
     /// Gives the memory back.

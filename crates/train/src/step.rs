@@ -16,7 +16,7 @@ use crate::optim::{Update, add_update};
 use crate::settings::Settings;
 use penname_engine::{Device, Extent, Keep, Section, Session, derive, plan};
 use penname_ledger::seed::Seed;
-use penname_model::{Network, Parameters};
+use penname_model::{Network, Packed, Parameters};
 use penname_token::pack::Pack;
 
 /// A network with gradients and an optimizer, on a device.
@@ -82,9 +82,10 @@ impl Trainer {
         self.session.run(device, Section::Begin, Extent::default())?;
         let mut sum_nats = 0.0;
         for (micro, pack) in packs.iter().enumerate() {
-            let extent = Extent::tokens(pack.len());
+            let packed = packed(pack);
+            let extent = packed.extent();
             let mut dropout = seed.stream(&format!("train/dropout/{step}/{micro}"));
-            feed(&self.session, &self.network, device, pack, 1.0 / n_trained as f32);
+            packed.feed(&self.network, &self.session, device, 1.0 / n_trained as f32);
             self.session.write_ids(device, self.network.inputs.dropout_seed, extent, &[dropout.next_u32()]);
             self.session.run(device, Section::Forward, extent)?;
             self.session.run(device, Section::Backward, extent)?;
@@ -108,17 +109,7 @@ impl Trainer {
     }
 }
 
-/// Writes a micro-batch to the inputs of a network made for a loss.
-pub(crate) fn feed(session: &Session, network: &Network, device: &mut dyn Device, pack: &Pack, scale: f32) {
-    let extent = Extent::tokens(pack.len());
-    let inputs = network.inputs;
-    session.write_ids(device, inputs.tokens, extent, &pack.tokens);
-    session.write_ids(device, inputs.positions, extent, &pack.positions);
-    if let (Some(starts), Some(targets), Some(gradient_scale)) =
-        (inputs.starts, inputs.targets, inputs.gradient_scale)
-    {
-        session.write_ids(device, starts, extent, &pack.starts);
-        session.write_ids(device, targets, extent, &pack.targets);
-        session.write(device, gradient_scale, extent, &[scale]);
-    }
+/// The rows of a micro-batch as a network reads them.
+pub fn packed(pack: &Pack) -> Packed<'_> {
+    Packed { tokens: &pack.tokens, positions: &pack.positions, starts: &pack.starts, targets: &pack.targets }
 }

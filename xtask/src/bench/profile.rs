@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use penname_engine::op::Op;
-use penname_engine::{Device, Extent, Program, Section};
+use penname_engine::{Device, Program, Section};
 use penname_ledger::Stopwatch;
 use penname_token::Pack;
-use penname_train::step::Trainer;
+use penname_train::step::{Trainer, packed};
 
 use crate::Result;
 
@@ -21,16 +21,15 @@ pub(super) struct Share {
 pub(super) type Profile = BTreeMap<String, Share>;
 
 /// What an operation has to compute for this pack. Programs count the most it could be: one document
-/// over all rows, and a target in each.
+/// over all rows.
 pub(super) fn flops(op: &Op, program: &Program, pack: &Pack) -> f64 {
-    let at_most = op.flops(program, Extent::tokens(pack.len())) as f64;
+    let at_most = op.flops(program, packed(pack).extent()) as f64;
     let rows = pack.len() as f64;
     match op {
         Op::Attention(_) | Op::AttentionBackward(_) => {
             let squares: usize = pack.documents.iter().map(|rows| rows.len() * rows.len()).sum();
             at_most * squares as f64 / (rows * rows)
         }
-        Op::CrossEntropy(_) => at_most * pack.n_trained as f64 / rows,
         _ => at_most,
     }
 }
@@ -42,7 +41,7 @@ pub(super) fn watch(
     pack: &Pack,
     profile: &mut Profile,
 ) -> Result<()> {
-    let extent = Extent::tokens(pack.len());
+    let extent = packed(pack).extent();
     let program = &trainer.network.program;
     for section in [Section::Begin, Section::Forward, Section::Backward, Section::Update] {
         let mut stopwatch = Stopwatch::start();

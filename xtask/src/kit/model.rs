@@ -59,8 +59,11 @@ pub(super) fn logits(
         let first = vec![0; ids.len()];
         session.write_ids(&mut device, network.inputs.tokens, extent, ids);
         session.write_ids(&mut device, network.inputs.positions, extent, &rows);
-        let cached =
-            [(network.inputs.first, &first), (network.inputs.at, &rows), (network.inputs.picked, &rows)];
+        let cached = [
+            (network.inputs.first, &first),
+            (network.inputs.at, &rows),
+            (Some(network.inputs.picked), &rows),
+        ];
         for (input, ids) in cached {
             input.into_iter().for_each(|input| session.write_ids(&mut device, input, extent, ids));
         }

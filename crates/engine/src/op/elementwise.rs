@@ -1,6 +1,6 @@
-//! The few operations without arithmetic of their own: sums, row selection, zero.
+//! The few operations without arithmetic of their own: sums and zero.
 
-use super::{Access, Host, Operation, Real, expect_cols, expect_ids, expect_reals, expect_rows};
+use super::{Access, Host, Operation, Real, expect_cols, expect_reals, expect_rows};
 use crate::program::{Extent, Program, ShapeError, TensorId};
 
 /// `y = a + b`: two gradients of one tensor meet.
@@ -11,17 +11,6 @@ pub struct Add {
     /// Second summand, like the first.
     pub b: TensorId,
     /// Sum.
-    pub y: TensorId,
-}
-
-/// `y[i] = x[rows[i]]`: only the rows whose logits anyone asked for.
-#[derive(Debug, Clone, PartialEq)]
-pub struct GatherRows {
-    /// Where to pick from, (M, D).
-    pub x: TensorId,
-    /// Row numbers, one for each row of `y`.
-    pub rows: TensorId,
-    /// The rows picked, (picked, D).
     pub y: TensorId,
 }
 
@@ -61,31 +50,6 @@ impl Operation for Add {
 
     fn in_place(&self) -> Option<(TensorId, TensorId)> {
         Some((self.a, self.y))
-    }
-}
-
-impl Operation for GatherRows {
-    const NAME: &'static str = "gather_rows";
-
-    fn visit(&mut self, visitor: &mut dyn FnMut(Access, &mut TensorId)) {
-        visitor(Access::Read, &mut self.x);
-        visitor(Access::Read, &mut self.rows);
-        visitor(Access::Write, &mut self.y);
-    }
-
-    fn check(&self, program: &Program) -> Result<(), ShapeError> {
-        expect_ids(Self::NAME, program, self.rows)?;
-        expect_rows(Self::NAME, program, self.rows, self.y)?;
-        expect_cols(Self::NAME, program, self.y, program.cols(self.x))
-    }
-
-    fn flops(&self, _program: &Program, _extent: Extent) -> u64 {
-        0
-    }
-
-    fn reference<R: Real>(&self, host: &mut Host<R>) {
-        let y = host.ids(self.rows).iter().flat_map(|&row| host.row(self.x, row as usize)).copied().collect();
-        host.put(self.y, y);
     }
 }
 

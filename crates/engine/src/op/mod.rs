@@ -19,10 +19,11 @@ mod linear;
 mod loss;
 mod norm;
 mod optimizer;
+mod pick;
 mod rope;
 
 pub use attention::{Attention, AttentionBackward, CachedAttention, Heads};
-pub use elementwise::{Add, GatherRows, Zero};
+pub use elementwise::{Add, Zero};
 pub use embed::{Embed, EmbedBackward};
 pub use gate::{SwiGlu, SwiGluBackward};
 pub use host::{Host, Real};
@@ -30,6 +31,7 @@ pub use linear::{Dropout, Linear, LinearBackward, LowRank, Projection, Projectio
 pub use loss::{CrossEntropy, IGNORE};
 pub use norm::{RmsNorm, RmsNormBackward};
 pub use optimizer::{AdamW, GradNorm, Moments};
+pub use pick::{GatherRows, ScatterRows};
 pub use rope::{Rope, RopeTable};
 
 use crate::derive::Derive;
@@ -139,7 +141,8 @@ operations! {
     Linear, LinearBackward,
     SwiGlu, SwiGluBackward,
     CrossEntropy,
-    Add, GatherRows, Zero,
+    GatherRows, ScatterRows,
+    Add, Zero,
     GradNorm, AdamW,
 }
 

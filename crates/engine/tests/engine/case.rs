@@ -119,7 +119,7 @@ fn starts(lengths: &[usize]) -> Vec<u32> {
 
 /// Every operation of the forward pass in the shapes most likely to go wrong.
 pub(crate) fn all(precision: Precision) -> Vec<Case> {
-    let mut cases = vec![embed(precision), gather(precision)];
+    let mut cases = vec![embed(precision), gather(6, 5, false, precision), gather(5, 130, true, precision)];
     cases.extend([(1, 3), (7, 64), (33, 130)].map(|(m, d)| norm(m, d, precision)));
     cases.extend([(1, 2), (5, 37), (40, 96)].map(|(m, f)| swiglu(m, f, precision)));
     cases.extend([(1, 8), (9, 64), (20, 80)].map(|(m, e)| rope(m, e, precision)));
@@ -153,13 +153,15 @@ fn embed(precision: Precision) -> Case {
     case.finish(Embed { ids, table, y }, &[y])
 }
 
-fn gather(precision: Precision) -> Case {
-    let mut case = Case::new("gather_rows".into(), 6, precision);
-    let x = case.rows("x", 5);
+/// `others`: whether `x` has a gradient by other ways than the pick.
+fn gather(m: usize, d: usize, others: bool, precision: Precision) -> Case {
+    let mut case = Case::new(format!("gather_rows {m}x{d} {others}"), m, precision);
+    let x = case.rows("x", d);
     let rows = case.program.input("rows", Rows::Picked, 1, DType::U32);
-    case.ids.push((rows, vec![5, 0, 5]));
-    let y = case.result("y", Rows::Picked, 5, precision.dtype());
-    case.finish(GatherRows { x, rows, y }, &[])
+    case.ids.push((rows, vec![m as u32 - 1, 0, m as u32 - 1]));
+    let y = case.result("y", Rows::Picked, d, precision.dtype());
+    let differentiate: &[TensorId] = if others { &[y, x] } else { &[y] };
+    case.finish(GatherRows { x, rows, y }, differentiate)
 }
 
 fn norm(m: usize, d: usize, precision: Precision) -> Case {

@@ -5,6 +5,8 @@
 //! h ← h + down_proj(silu(gate_proj(n)) · up_proj(n))      n = norm(h)
 //! ```
 //!
+//! After the last attention only the rows with a result go on.
+//!
 //! # Source
 //! Touvron et al., "LLaMA", 2023, arXiv 2302.13971, section 2.2; grouped heads
 //! from "Llama 2", 2023, arXiv 2307.09288.
@@ -19,14 +21,15 @@ pub(super) fn forward(config: &Config, net: &mut Network) {
     let mut h = net.embed("model.embed_tokens.weight", config.vocab_size, config.width); // (M, D)
     for layer in 0..config.n_layers {
         net.enter_block(Some(layer));
-        h = block(config, net, h, &format!("model.layers.{layer}"));
+        h = block(config, net, h, layer);
     }
     net.enter_block(None);
     let head = if config.tied { "model.embed_tokens.weight" } else { "lm_head.weight" };
     net.head(h, "model.norm.weight", config.norm_eps, head, config.vocab_size);
 }
 
-fn block(config: &Config, net: &mut Network, h: TensorId, path: &str) -> TensorId {
+fn block(config: &Config, net: &mut Network, h: TensorId, layer: usize) -> TensorId {
+    let path = format!("model.layers.{layer}");
     let heads = Heads { query: config.n_heads, kv: config.n_kv_heads, width: config.head_width };
     let linear = |name: &str, outputs, bias| LinearSpec { module: format!("{path}.{name}"), outputs, bias };
 
@@ -38,6 +41,8 @@ fn block(config: &Config, net: &mut Network, h: TensorId, path: &str) -> TensorI
     ];
     let qkv = net.linears(n, "qkv", &qkv); // (M, (H + 2K)·E)
     let attended = net.attend(qkv, heads); // (M, H·E)
+    let is_last = layer + 1 == config.n_layers;
+    let (attended, h) = if is_last { (net.pick(attended), net.pick(h)) } else { (attended, h) };
     let h = net.linear_onto(attended, &linear("self_attn.o_proj", config.width, config.output_bias), h); // (M, D)
 
     let n = net.rms_norm(h, &format!("{path}.post_attention_layernorm.weight"), config.norm_eps); // (M, D)

@@ -11,25 +11,26 @@ use penname_engine::{Extent, Keep, Precision, Role, Section, Session, derive, pl
 use penname_model::adapter::Trainable;
 use penname_model::network::PairSlot;
 use penname_model::peft::{AdapterConfig, Pair, load_adapter};
-use penname_model::{Checkpoint, Config, Method, Network, Parameters, Purpose, Setup, build};
+use penname_model::{Checkpoint, Config, Method, Network, Packed, Parameters, Purpose, Setup, build};
 use serde_json::Value;
 
 /// A row whose target teaches nothing.
 const IGNORE: u32 = u32::MAX;
 
-struct Golden {
-    checkpoint: Checkpoint,
-    config: Config,
+/// A small Llama and what is expected of it.
+pub(crate) struct Golden {
+    pub(crate) checkpoint: Checkpoint,
+    pub(crate) config: Config,
     expected: Checkpoint,
     numbers: Value,
-    documents: Vec<Vec<u32>>,
+    pub(crate) documents: Vec<Vec<u32>>,
 }
 
 fn folder(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../golden/llama").join(name)
 }
 
-fn golden(name: &str) -> Golden {
+pub(crate) fn golden(name: &str) -> Golden {
     let dir = folder(name);
     let checkpoint = Checkpoint::open(&dir).unwrap();
     let numbers: Value = serde_json::from_slice(&std::fs::read(dir.join("numbers.json")).unwrap()).unwrap();
@@ -42,20 +43,20 @@ fn golden(name: &str) -> Golden {
     }
 }
 
-fn full() -> Method {
+pub(crate) fn full() -> Method {
     Method::Full(Trainable::default())
 }
 
-fn lora() -> (Method, BTreeMap<String, Pair>) {
+pub(crate) fn lora() -> (Method, BTreeMap<String, Pair>) {
     let (config, pairs) = load_adapter(&folder("tied/adapter")).unwrap();
     (Method::LowRank(config), pairs)
 }
 
-fn cpu() -> Cpu {
+pub(crate) fn cpu() -> Cpu {
     Cpu::with(NonZeroUsize::MIN, Isa::best())
 }
 
-fn network(config: &Config, method: Method, purpose: Purpose) -> Network {
+pub(crate) fn network(config: &Config, method: Method, purpose: Purpose) -> Network {
     let capacity = Extent { tokens: 64, picked: 64 };
     build(config, &Setup { method, precision: Precision::F32, capacity, purpose }).unwrap()
 }
@@ -112,15 +113,11 @@ fn feed(session: &Session, net: &Network, device: &mut Cpu, documents: &[Vec<u32
         starts.extend(ids.iter().map(|_| start));
         targets.extend(ids[1..].iter().copied().chain([IGNORE]));
     }
-    let extent = Extent::tokens(positions.len());
-    let inputs = net.inputs;
-    session.write_ids(device, inputs.tokens, extent, &documents.concat());
-    session.write_ids(device, inputs.positions, extent, &positions);
-    session.write_ids(device, inputs.dropout_seed, extent, &[0]);
-    session.write_ids(device, inputs.starts.unwrap(), extent, &starts);
-    session.write_ids(device, inputs.targets.unwrap(), extent, &targets);
-    session.write(device, inputs.gradient_scale.unwrap(), extent, &[scale]);
-    extent
+    let tokens = documents.concat();
+    let packed = Packed { tokens: &tokens, positions: &positions, starts: &starts, targets: &targets };
+    packed.feed(net, session, device, scale);
+    session.write_ids(device, net.inputs.dropout_seed, packed.extent(), &[0]);
+    packed.extent()
 }
 
 /// The whole step in one micro-batch, everything kept.
@@ -129,7 +126,7 @@ fn at_once(golden: &Golden, method: Method, pairs: &BTreeMap<String, Pair>) -> O
 }
 
 /// Asserts that no number is further off than `tolerance` of the largest.
-fn assert_close(what: &str, found: &[f32], expected: &[f32], tolerance: f32) {
+pub(crate) fn assert_close(what: &str, found: &[f32], expected: &[f32], tolerance: f32) {
     assert_eq!(found.len(), expected.len(), "{what}");
     let largest = expected.iter().fold(0.0_f32, |max, x| max.max(x.abs()));
     let worst = found.iter().zip(expected).fold(0.0_f32, |max, (a, b)| max.max((a - b).abs()));
@@ -167,7 +164,7 @@ fn logits_are_those_of_transformers() {
             session.write_ids(device, net.inputs.positions, extent, &rows);
             session.write_ids(device, net.inputs.first.unwrap(), extent, &vec![0; ids.len()]);
             session.write_ids(device, net.inputs.at.unwrap(), extent, &rows);
-            session.write_ids(device, net.inputs.picked.unwrap(), extent, &rows);
+            session.write_ids(device, net.inputs.picked, extent, &rows);
             session.run(device, Section::Forward, extent).unwrap();
             let mut expected = Vec::new();
             golden.expected.read_f32(&format!("logits.{idx}"), &mut expected).unwrap();

@@ -288,10 +288,8 @@ impl Device for Cpu {
                     self.mat_mut(bound, op.y),
                 );
             }
-            Op::GatherRows(op) => {
-                let (x, rows) = (self.mat(bound, op.x), self.ids(bound, op.rows));
-                embed::gather(pool, isa, x, rows, self.mat_mut(bound, op.y));
-            }
+            Op::GatherRows(op) => self.gather_rows(bound, op),
+            Op::ScatterRows(op) => self.scatter_rows(bound, op),
             Op::Zero(op) => self.zero(bound, op),
             Op::GradNorm(op) => self.grad_norm(bound, op),
             Op::AdamW(op) => self.adamw(bound, op),

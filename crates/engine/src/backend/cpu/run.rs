@@ -22,6 +22,21 @@ impl Cpu {
         }
     }
 
+    pub(super) fn gather_rows(&self, bound: &Bound<'_>, op: &op::GatherRows) {
+        let (x, rows) = (self.mat(bound, op.x), self.ids(bound, op.rows));
+        embed::gather(&self.pool, self.isa, x, rows, self.mat_mut(bound, op.y));
+    }
+
+    pub(super) fn scatter_rows(&self, bound: &Bound<'_>, op: &op::ScatterRows) {
+        let dx = self.mat_mut(bound, op.dx);
+        match op.add {
+            None => elementwise::fill(&self.pool, self.isa, 0.0, dx),
+            Some(add) if bound.view(add) == bound.view(op.dx) => {}
+            Some(add) => elementwise::copy(&self.pool, self.isa, self.mat(bound, add), dx),
+        }
+        embed::scatter_add(&self.pool, self.isa, self.mat(bound, op.dy), self.ids(bound, op.rows), dx);
+    }
+
     pub(super) fn rope(&self, bound: &Bound<'_>, op: &op::Rope) {
         let (x, y) = (self.mat(bound, op.x), self.mat_mut(bound, op.y));
         let rotated = op.heads * op.head_width;
