@@ -1,7 +1,7 @@
 """Makes blocks.safetensors: random blocks of every format, and the values they stand for.
 
-The values come from the `gguf` package's reference decoder; `q8_0.source` and `q8_0.encoded` are
-values and the blocks its reference encoder makes of them. Random bytes are legal blocks, so the
+The values come from the `gguf` package's reference decoder; `source` and the `encoded` of a format
+are values and the blocks its reference encoder makes of them. Random bytes are legal blocks, so the
 bytes are random throughout, except that half-precision scales are drawn finite, and the first
 blocks of each format carry the extreme ones by name: zero, negative zero, the smallest subnormal,
 the largest finite number, infinity.
@@ -52,8 +52,9 @@ def main():
         tensors[f"{name}.values"] = values.reshape(-1)
     source = (rng.standard_normal((8, 32)) * np.float32(10.0) ** rng.integers(-6, 4, (8, 1))).astype(np.float32)
     source[0] = 0
-    tensors["q8_0.source"] = source.reshape(-1)
-    tensors["q8_0.encoded"] = quants.quantize(source, Type.Q8_0).reshape(-1)
+    tensors["source"] = source.reshape(-1)
+    for name in ("Q4_0", "Q8_0"):
+        tensors[f"{name}.encoded"] = quants.quantize(source, Type[name]).reshape(-1)
     save_file(tensors, Path(__file__).parent / "blocks.safetensors")
 
 

@@ -12,6 +12,7 @@
 
 use crate::error::{Error, Result};
 use crate::model::Model;
+use penname_engine::program::Step;
 use penname_engine::{Device, DeviceError, Extent, Section, Session};
 use penname_model::{Network, Purpose};
 
@@ -116,6 +117,19 @@ impl Decoder {
     /// When they have more rows than a chunk, a slot is unknown, fed twice or too full, nothing is
     /// fed, or an id is outside the vocabulary. The slots then hold what they held before.
     pub fn run(&mut self, device: &mut dyn Device, feeds: &[Feed<'_>]) -> Result<Logits> {
+        self.run_watched(device, feeds, &mut |_| {})
+    }
+
+    /// As [`Decoder::run`], and calls `after` when an operation is done.
+    ///
+    /// # Errors
+    /// As [`Decoder::run`].
+    pub fn run_watched(
+        &mut self,
+        device: &mut dyn Device,
+        feeds: &[Feed<'_>],
+        after: &mut dyn FnMut(&Step),
+    ) -> Result<Logits> {
         self.check(feeds)?;
         let rows = self.rows(feeds);
         let extent = Extent { tokens: rows.tokens.len(), picked: rows.picked.len() };
@@ -127,7 +141,7 @@ impl Decoder {
         for (input, ids) in optional {
             input.into_iter().for_each(|input| self.session.write_ids(device, input, extent, ids));
         }
-        self.session.run(device, Section::Forward, extent)?;
+        self.session.run_watched(device, Section::Forward, extent, after)?;
         for feed in feeds {
             self.held[feed.slot].extend(feed.ids);
         }

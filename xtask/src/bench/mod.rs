@@ -1,11 +1,15 @@
 //! How fast a step is, alone and beside a peer.
 
+mod batch;
+mod decode;
 mod machine;
 mod peak;
 pub(crate) mod peers;
+mod prefill;
 mod profile;
 mod record;
 mod step;
+mod subject;
 
 use crate::Result;
 
@@ -14,6 +18,12 @@ use crate::Result;
 pub(crate) enum Bench {
     /// Time optimizer steps of a model on this machine.
     Step(step::Options),
+    /// Time one answer being written.
+    Decode(decode::Options),
+    /// Time a prompt being read.
+    Prefill(prefill::Options),
+    /// Time many prompts being answered side by side.
+    Batch(batch::Options),
     /// Time the same steps here and in PyTorch, in turns, and write a record.
     Peers(peers::Options),
 }
@@ -22,8 +32,17 @@ pub(crate) enum Bench {
 pub(crate) fn run(bench: &Bench) -> Result<()> {
     match bench {
         Bench::Step(options) => step::run(options),
+        Bench::Decode(options) => decode::run(options),
+        Bench::Prefill(options) => prefill::run(options),
+        Bench::Batch(options) => batch::run(options),
         Bench::Peers(options) => peers::run(options),
     }
+}
+
+/// The figures one below the other.
+fn listed(figures: &serde_json::Value) -> String {
+    let lines = figures.as_object().into_iter().flatten().map(|(name, value)| format!("{name:<16} {value}"));
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 /// The middle of some numbers; of two middle ones the smaller, which really occurred.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use penname_engine::op::Op;
 use penname_engine::{Device, Program, Section};
+use penname_infer::{Decoder, Feed};
 use penname_ledger::Stopwatch;
 use penname_token::Pack;
 use penname_train::step::{Trainer, packed};
@@ -53,6 +54,22 @@ pub(super) fn watch(
         };
         trainer.session.run_watched(device, section, extent, &mut after)?;
     }
+    Ok(())
+}
+
+/// Runs a decoder on one id and adds up the operations. What they could compute at most is no measure
+/// of a run over a cache, so only their time is kept.
+pub(super) fn watch_decoder(
+    decoder: &mut Decoder,
+    device: &mut dyn Device,
+    profile: &mut Profile,
+) -> Result<()> {
+    let mut stopwatch = Stopwatch::start();
+    let mut after = |step: &penname_engine::program::Step| {
+        profile.entry(format!("decode {}", step.op.name())).or_default().seconds += stopwatch.seconds();
+        stopwatch = Stopwatch::start();
+    };
+    decoder.run_watched(device, &[Feed { slot: 0, ids: &[0] }], &mut after)?;
     Ok(())
 }
 

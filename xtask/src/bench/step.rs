@@ -17,7 +17,7 @@ use penname_train::settings::Way;
 use penname_train::step::Trainer;
 use serde_json::{Value, json};
 
-use super::{machine, median, peak, profile};
+use super::{listed, machine, median, peak, profile};
 use crate::screen::say;
 use crate::{Result, pair};
 
@@ -208,12 +208,6 @@ fn figures(bench: &Bench, seconds: &[f64], rss: Option<u64>, peak_gflops: f64, l
         "first_loss": losses.first(),
         "last_loss": losses.last(),
     })
-}
-
-/// The figures one below the other.
-fn listed(figures: &Value) -> String {
-    let lines = figures.as_object().into_iter().flatten().map(|(name, value)| format!("{name:<16} {value}"));
-    lines.collect::<Vec<_>>().join("\n")
 }
 
 impl From<Rounding> for Precision {

@@ -30,12 +30,14 @@ fn decoding_equals_the_reference_bit_for_bit() {
 }
 
 #[test]
-fn encoding_q8_0_equals_the_reference() {
+fn encoding_equals_the_reference() {
     let golden = SafeTensors::deserialize(GOLDEN).unwrap();
-    let mut found = Vec::new();
-    let source = floats(golden.tensor("q8_0.source").unwrap().data());
-    assert!(Storage::Q8_0.format().encode(&source, &mut found));
-    assert_eq!(found, golden.tensor("q8_0.encoded").unwrap().data());
+    let source = floats(golden.tensor("source").unwrap().data());
+    for storage in [Storage::Q4_0, Storage::Q8_0] {
+        let mut found = Vec::new();
+        assert!(storage.format().encode(&source, &mut found));
+        assert_eq!(found, golden.tensor(&format!("{storage}.encoded")).unwrap().data(), "{storage}");
+    }
 }
 
 #[test]

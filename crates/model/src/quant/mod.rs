@@ -4,8 +4,8 @@
 //! loops the compiler can vectorise. A *block* is the smallest piece that decodes alone: one value
 //! for the float formats, 32 or 256 values sharing scales for the quantized ones.
 //!
-//! This is deliberately not a quantizer: of the block formats only [`Storage::Q8_0`] can be
-//! written. Decoding is exact, in the sense that every value equals what the reference decoder
+//! This is deliberately not a quantizer: of the block formats only [`Storage::Q4_0`] and
+//! [`Storage::Q8_0`] can be written. Decoding is exact, in the sense that every value equals what the reference decoder
 //! of the format gives, bit for bit; `golden/quant` holds the proof.
 //!
 //! To add a format: one file with a `FORMAT`, one variant of [`Storage`], one line in [`ALL`], one

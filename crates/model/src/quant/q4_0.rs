@@ -6,6 +6,12 @@
 //!
 //! value[i] = d · (q[i] − 8)
 //! ```
+//!
+//! Writing takes d = −m / 8 in `f32`, where m is the value farthest from zero with its sign (the
+//! first of several), adds 8.5 to value/d and cuts the fraction off, at most 15, and stores d as a
+//! half: the order of these steps is part of the format's reference.
+
+use half::f16;
 
 use super::{Format, Storage, half_at};
 
@@ -16,7 +22,7 @@ pub(super) static FORMAT: Format = Format {
     block_len: 32,
     block_bytes: 18,
     decode,
-    encode: None,
+    encode: Some(encode),
 };
 
 fn decode(bytes: &[u8], out: &mut [f32]) {
@@ -27,5 +33,18 @@ fn decode(bytes: &[u8], out: &mut [f32]) {
             *low = d * f32::from((q & 15) as i8 - 8);
             *high = d * f32::from((q >> 4) as i8 - 8);
         }
+    }
+}
+
+fn encode(values: &[f32], bytes: &mut Vec<u8>) {
+    for block in values.as_chunks::<32>().0 {
+        let farthest =
+            block.iter().fold(0.0f32, |far, &value| if value.abs() > far.abs() { value } else { far });
+        let d = farthest / -8.0;
+        let per_step = if d == 0.0 { 0.0 } else { 1.0 / d };
+        let level = |value: f32| ((value * per_step + 8.5) as u8).min(15);
+        bytes.extend(f16::from_f32(d).to_le_bytes());
+        let (low, high) = block.split_at(16);
+        bytes.extend(low.iter().zip(high).map(|(&low, &high)| level(low) | level(high) << 4));
     }
 }

@@ -1,4 +1,4 @@
-//! Eight bits and a scale. The only block format this crate also writes.
+//! Eight bits and a scale.
 //!
 //! ```text
 //! byte   0..2     2..34

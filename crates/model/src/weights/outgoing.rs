@@ -75,7 +75,7 @@ impl<'a> Outgoing<'a> {
             Values::Rows(_) if !self.info.dtype.format().can_encode() => Err(Error::StorageUnsupported {
                 tensor: self.name.clone(),
                 found: self.info.dtype.to_string(),
-                expected: "F32, F16, BF16 or Q8_0".to_owned(),
+                expected: "F32, F16, BF16, Q4_0 or Q8_0".to_owned(),
             }),
             Values::Stored(bytes) if bytes.len() != n_bytes => Err(Error::ShapeUnstorable {
                 tensor: self.name.clone(),
