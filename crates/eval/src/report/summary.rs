@@ -17,8 +17,8 @@ pub struct Summary {
     pub headline: String,
     /// One row per measure, in the order of [`metric::ALL`].
     pub rows: Vec<Row>,
-    /// The claims and what the test set can show, a sentence each.
-    pub lines: Vec<String>,
+    /// What a test set of this size can and cannot show, a sentence each.
+    pub power: Vec<String>,
 }
 
 /// One measure for author, base and tuned.
@@ -58,6 +58,20 @@ pub struct Cells {
 }
 
 impl Row {
+    /// The numbers rounded, and an interval for the difference only: narrow enough for a screen.
+    #[must_use]
+    pub fn brief(&self) -> Cells {
+        let value = |estimate: Option<Estimate>| {
+            estimate.map_or_else(|| "-".to_owned(), |estimate| fixed(estimate.value, self.decimals))
+        };
+        Cells {
+            author: value(self.author),
+            base: value(self.base),
+            tuned: value(self.tuned),
+            difference: change(self.difference, self.decimals),
+        }
+    }
+
     /// The numbers rounded, each with its interval.
     #[must_use]
     pub fn cells(&self) -> Cells {
@@ -74,20 +88,7 @@ impl Summary {
     /// Takes a report apart.
     #[must_use]
     pub fn of(report: &Report) -> Self {
-        let claims = report.verdict.claims.iter().map(|claim| {
-            format!(
-                "{}: {}. Found {}, expected {}.",
-                claim.name,
-                claim.outcome.label(),
-                claim.found,
-                claim.expected
-            )
-        });
-        Self {
-            headline: page::plain(&headline(report)),
-            rows: rows(report),
-            lines: claims.chain(power(report)).collect(),
-        }
+        Self { headline: page::plain(&headline(report)), rows: rows(report), power: power(report) }
     }
 }
 

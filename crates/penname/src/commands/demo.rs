@@ -77,11 +77,10 @@ fn put(path: &std::path::Path, text: &str) -> Result<(), Failure> {
 fn told(desk: &Desk, report: &Report, project: &Project, run: &Run) -> String {
     let columns = desk.screen.columns();
     let shown = report.examples.iter().take(SHOWN).flat_map(example_lines);
-    let said =
-        shown.map(|(who, words)| format!("{who}\n{}\n", wrap(&format!("  {}", words.trim()), columns, 2)));
+    let said = shown.map(|(who, words)| format!("{who}\n{}\n", wrap(&indented(&words), columns, 2)));
     let place = project.dir().display();
     let mut parts: Vec<String> = said.collect();
-    parts.push(evaluate::told(report));
+    parts.push(evaluate::told(report, columns));
     parts.push(format!(
         "where everything lies\n  letters    {place}/writing\n  voice      {}\n  report     {}\n",
         run.adapter().display(),
@@ -91,6 +90,12 @@ fn told(desk: &Desk, report: &Report, project: &Project, run: &Run) -> String {
         "what to type next\n  penname chat --project '{place}'\n      talk to the voice; /compare base asks the base model\n  penname new my-voice\n      begin with your own writing\n"
     ));
     parts.join("\n")
+}
+
+/// Every line of the text moved in by two.
+fn indented(text: &str) -> String {
+    let lines = text.trim().lines().filter(|line| !line.trim().is_empty());
+    lines.map(|line| format!("  {}", line.trim())).collect::<Vec<_>>().join("\n")
 }
 
 /// Question, base, voice and author, with headings.

@@ -1,13 +1,14 @@
 //! `penname evaluate`: base and voice on the author's unseen writing.
 
-use penname_eval::gate::Outcome;
-use penname_eval::report::Report;
+use penname_eval::gate::{Claim, Outcome};
+use penname_eval::report::{Report, Summary};
 use penname_ledger::Event;
 
 use crate::desk::Desk;
 use crate::failure::{Failure, Kind};
 use crate::project::Project;
 use crate::screen::table::{Align, Table};
+use crate::screen::wrap::wrap;
 use crate::settings::Settings;
 use crate::work::voice::Voice;
 use crate::work::{corpus, measure};
@@ -33,7 +34,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, desk: &Desk) -> Result<(), Failure> {
     let (project, settings) = desk.open()?;
     let (voice, report) = evaluated(desk, &project, &settings, args.run.as_deref())?;
-    desk.screen.result("evaluate", &report, || told(&report));
+    desk.screen.result("evaluate", &report, || told(&report, desk.screen.columns()));
     desk.screen.note(&format!("the whole report: {}", voice.run.report().join("report.md").display()));
     judge(&report)
 }
@@ -76,22 +77,33 @@ pub(crate) fn judge(report: &Report) -> Result<(), Failure> {
         .hint("the report says what each number means"))
 }
 
-/// The measures as a table, and the claims.
-pub(crate) fn told(report: &Report) -> String {
+/// The finding, the measures as a table, the claims, and what the numbers cannot say, in lines of
+/// `columns`.
+pub(crate) fn told(report: &Report, columns: usize) -> String {
     let summary = report.summary();
-    let mut table = Table::new(&[
-        ("", Align::Left),
-        ("author", Align::Right),
-        ("base", Align::Right),
-        ("voice", Align::Right),
-        ("difference", Align::Right),
-        ("", Align::Left),
-    ]);
+    let paragraph = |text: &String| wrap(text, columns, 0) + "\n";
+    let claims: String = report.verdict.claims.iter().map(|one| claim(one, columns)).collect();
+    let power: String = summary.power.iter().map(paragraph).collect();
+    [paragraph(&summary.headline), measures(&summary).to_string(), claims, power].join("\n")
+}
+
+fn measures(summary: &Summary) -> Table {
+    let heads = ["author", "base", "voice", "difference"].map(|head| (head, Align::Right));
+    let mut table = Table::new(&[&[("", Align::Left)], &heads[..], &[("", Align::Left)]].concat());
     for row in &summary.rows {
-        let cells = row.cells();
-        let unit = row.unit.to_string();
-        let label = row.label.to_string();
-        table.row([label, cells.author, cells.base, cells.tuned, cells.difference, unit]);
+        let cells = row.brief();
+        table.row([row.label, &cells.author, &cells.base, &cells.tuned, &cells.difference, row.unit]);
     }
-    format!("{}\n\n{table}\n{}\n", summary.headline, summary.lines.join("\n"))
+    table
+}
+
+/// A claim that is met in a line; one that is not, with what was expected and what follows.
+fn claim(claim: &Claim, columns: usize) -> String {
+    const INDENT: usize = 11;
+    let line = format!("{:<INDENT$}{}: {}", claim.outcome.label(), claim.name, claim.found);
+    let text = match claim.outcome {
+        Outcome::Met => line,
+        _ => format!("{line}, expected {}. {}", claim.expected, claim.consequence),
+    };
+    wrap(&text, columns, INDENT) + "\n"
 }

@@ -29,7 +29,7 @@ pub(crate) struct Args {}
 pub(crate) fn run(_args: &Args, desk: &Desk) -> Result<(), Failure> {
     let (project, settings) = desk.open()?;
     let (run, report) = made(desk, &project, &settings)?;
-    desk.screen.result("make", &report, || evaluate::told(&report));
+    desk.screen.result("make", &report, || evaluate::told(&report, desk.screen.columns()));
     let next = format!(
         "the voice lies in {}\nthe report is {}\nnext: penname chat",
         run.adapter().display(),
