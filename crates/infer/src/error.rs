@@ -118,27 +118,4 @@ pub enum Error {
         /// Its logit.
         found: f32,
     },
-
-    /// Rows to be scored contradict each other.
-    #[error("{what} of row {row} is {found}, expected {expected}")]
-    PackedRow {
-        /// Which input.
-        what: &'static str,
-        /// Which row.
-        row: usize,
-        /// Its value.
-        found: u32,
-        /// What it may be.
-        expected: String,
-    },
-    /// Inputs of rows to be scored differ in length.
-    #[error("{found} {what} for {expected} tokens")]
-    PackedLength {
-        /// Which input.
-        what: &'static str,
-        /// How many there are.
-        found: usize,
-        /// How many rows there are.
-        expected: usize,
-    },
 }

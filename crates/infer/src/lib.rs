@@ -11,7 +11,8 @@
 //! * [`decode`] is [`generate`], from prompts to answers; [`batch`] decides which rows to run for
 //!   those in progress.
 //! * [`sample`] chooses the next id, one file a step; [`stop`] says when that was the last one.
-//! * [`score`] gives the loss of ids that are known already.
+//! * [`Model::scorer`] gives the losses of ids that are known already, found where training finds
+//!   them: [`penname_model::score`].
 //!
 //! Nothing here changes a weight or sees a sentence. Texts, templates and stop strings are the
 //! business of whoever holds the tokenizer, who is asked after every id whether to go on.
@@ -21,7 +22,6 @@ pub mod decode;
 mod error;
 pub mod model;
 pub mod sample;
-pub mod score;
 pub mod session;
 pub mod stop;
 
@@ -29,8 +29,6 @@ pub use batch::Batch;
 pub use decode::{Completion, Prompt, generate};
 pub use error::{Error, Result};
 pub use model::{Adapter, Model, Weights};
-pub use penname_model::Packed;
 pub use sample::Sampler;
-pub use score::Scorer;
 pub use session::{Decoder, Feed, Logits, Room};
 pub use stop::{Control, Finish, Stop};

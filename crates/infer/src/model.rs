@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use penname_engine::{Device, Extent, Precision};
 use penname_model::network::PairSlot;
 use penname_model::peft::{AdapterConfig, Pair};
-use penname_model::{Checkpoint, Config, Method, Network, Parameters, Purpose, Setup, build};
+use penname_model::{Checkpoint, Config, Method, Network, Parameters, Purpose, Scorer, Setup, build};
 use std::collections::BTreeMap;
 
 /// Capacity of networks that only list their weights and are never run.
@@ -27,6 +27,15 @@ pub struct Model<'a> {
 }
 
 impl Model<'_> {
+    /// A program that scores at most `budget` rows a run; the weights are shared.
+    ///
+    /// # Errors
+    /// When memory runs out.
+    pub fn scorer(&self, budget: usize, device: &mut dyn Device) -> Result<Scorer> {
+        let network = self.network(Extent::tokens(budget), Purpose::Loss)?;
+        Ok(Scorer::new(network, self.parameters, device)?)
+    }
+
     /// The program of this model. An adapter's dropout belongs to training and is left out.
     pub(crate) fn network(&self, capacity: Extent, purpose: Purpose) -> Result<Network> {
         let method = match &self.method {

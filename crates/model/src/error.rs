@@ -290,6 +290,37 @@ pub enum Error {
     /// The device cannot hold or run the model.
     #[error(transparent)]
     Device(#[from] penname_engine::DeviceError),
+
+    /// A token id outside the vocabulary.
+    #[error("token id {found} is not below {vocabulary}, the size of the vocabulary")]
+    TokenId {
+        /// The id.
+        found: u32,
+        /// How many there are.
+        vocabulary: usize,
+    },
+    /// Rows to be scored contradict each other.
+    #[error("{what} of row {row} is {found}, expected {expected}")]
+    PackedRow {
+        /// Which input.
+        what: &'static str,
+        /// Which row.
+        row: usize,
+        /// Its value.
+        found: u32,
+        /// What it may be.
+        expected: String,
+    },
+    /// Inputs of rows to be scored differ in length.
+    #[error("{found} {what} for {expected} tokens")]
+    PackedLength {
+        /// Which input.
+        what: &'static str,
+        /// How many there are.
+        found: usize,
+        /// How many rows there are.
+        expected: usize,
+    },
 }
 
 impl Error {

@@ -5,7 +5,8 @@
 //! [`quant`] knows how numbers are stored.
 //!
 //! [`arch`] builds the program of a model, one file an architecture, with the vocabulary of
-//! [`network`]; [`adapter`] says what of it is trained; [`parameters`] puts the weights on a device.
+//! [`network`]; [`adapter`] says what of it is trained; [`parameters`] puts the weights on a device;
+//! [`score`] finds the losses of documents, for whoever measures.
 //!
 //! Text, optimizers and sampling are other crates' business.
 
@@ -21,6 +22,7 @@ pub mod packed;
 pub mod parameters;
 pub mod peft;
 pub mod quant;
+pub mod score;
 pub mod weights;
 
 pub use adapter::Method;
@@ -31,4 +33,5 @@ pub use network::{Network, Purpose, Setup};
 pub use packed::Packed;
 pub use parameters::Parameters;
 pub use quant::Storage;
+pub use score::Scorer;
 pub use weights::{Checkpoint, Taken, Tensor, TensorInfo};

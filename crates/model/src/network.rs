@@ -104,6 +104,8 @@ pub struct Network {
     pub caches: Vec<(TensorId, TensorId)>,
     /// Of the rows picked: their loss in nats, (picked, 1), or their logits, (picked, V).
     pub result: TensorId,
+    /// V: how many token ids there are.
+    pub vocabulary: usize,
     setup: Setup,
     rope: (TensorId, TensorId),
 }
@@ -153,6 +155,7 @@ impl Network {
             pairs,
             caches,
             result: cos,
+            vocabulary: config.vocab_size,
             setup: setup.clone(),
             rope: (cos, sin),
         }

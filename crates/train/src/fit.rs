@@ -7,12 +7,12 @@
 use crate::batch::Batches;
 use crate::checkpoint::{self, State, Tensors};
 use crate::error::{Error, Result};
-use crate::evaluate::{Scorer, SequenceLoss, mean_nats};
+use crate::evaluate::{self, SequenceLoss, mean_nats};
 use crate::gate::{self, Gate};
 use crate::prepare::{choose_keep, fingerprint, fresh_pair, pair, setup};
 use crate::schedule::learning_rate;
 use crate::settings::Settings;
-use crate::step::{StepReport, Trainer};
+use crate::step::{StepReport, Trainer, packed};
 use crate::watch::{Sight, Watch};
 use penname_engine::Device;
 use penname_ledger::clock::Stopwatch;
@@ -21,7 +21,7 @@ use penname_ledger::run::Status;
 use penname_ledger::seed::Seed;
 use penname_ledger::{Journal, Run, write};
 use penname_model::peft::{Pair, save_adapter};
-use penname_model::{Checkpoint, Config, Method, Parameters, build};
+use penname_model::{Checkpoint, Config, Method, Parameters, Scorer, build};
 use penname_token::Sequence;
 use penname_token::pack::Pack;
 use serde_json::json;
@@ -171,7 +171,7 @@ impl<'a> Fit<'a> {
         // The base as it is, one sequence after the other: what training must start from.
         let frozen = build(task.config, &setup(task, Method::Frozen))?;
         let mut base = Scorer::new(frozen, &parameters, device)?;
-        let base_losses = base.losses(device, task.held_out)?;
+        let base_losses = evaluate::losses(&mut base, device, task.held_out)?;
         let base_nats = mean_nats(&base_losses).unwrap_or(f64::NAN);
         gates.push(gate::base_beats_frequencies(base_nats, &[task.train, task.held_out]).pass(witness)?);
         let mut batches = Batches::new(task.train, settings.batch_examples, settings.batch_tokens, task.seed);
@@ -181,7 +181,7 @@ impl<'a> Fit<'a> {
         gates.push(gate::labels_are_next_tokens(&first, task.train).pass(witness)?);
         let alone: Vec<SequenceLoss> = one_by_one(&mut base, device, &sources)?;
         let sample: Vec<Sequence> = task.train.iter().take(SAMPLE).cloned().collect();
-        let sample_before = base.losses(device, &sample)?;
+        let sample_before = evaluate::losses(&mut base, device, &sample)?;
         base.release(device);
 
         // Dropout belongs to training: what is measured is the model as it will be used.
@@ -225,7 +225,7 @@ impl<'a> Fit<'a> {
     fn packed_loss(&mut self, device: &mut dyn Device, packs: &[Pack]) -> Result<f64> {
         let mut sum = 0.0;
         for pack in packs {
-            sum += self.scorer.rows(device, pack)?.iter().map(|loss| f64::from(*loss)).sum::<f64>();
+            sum += self.scorer.losses(device, packed(pack))?.iter().map(|loss| f64::from(*loss)).sum::<f64>();
         }
         Ok(sum / packs.iter().map(|pack| pack.n_trained).sum::<usize>().max(1) as f64)
     }
@@ -309,7 +309,7 @@ impl<'a> Fit<'a> {
 
     /// Measures the held-out loss, and keeps the weights if it is the best so far.
     fn evaluate(&mut self, device: &mut dyn Device) -> Result<()> {
-        let losses = self.scorer.losses(device, self.task.held_out)?;
+        let losses = evaluate::losses(&mut self.scorer, device, self.task.held_out)?;
         let nats = mean_nats(&losses).unwrap_or(f64::NAN);
         let step = self.state.step;
         let sight = self.state.watch.see(step, nats);
@@ -331,7 +331,7 @@ impl<'a> Fit<'a> {
         let tensors = checkpoint::read_tensors(&best)?;
         checkpoint::set_weights(&self.trainer, device, &best, &tensors)?;
         self.gates.push(gate::weights_moved(&self.start, &tensors).pass(self.witness)?);
-        let after = self.scorer.losses(device, &self.sample)?;
+        let after = evaluate::losses(&mut self.scorer, device, &self.sample)?;
         self.gates.push(gate::trained_loss_fell(&self.sample_before, &after).pass(self.witness)?);
         self.journal.sync()?;
         self.save_result(&tensors)?;
@@ -383,7 +383,7 @@ fn one_by_one(
 ) -> Result<Vec<SequenceLoss>> {
     let mut losses = Vec::with_capacity(sequences.len());
     for sequence in sequences {
-        losses.extend(scorer.losses(device, std::slice::from_ref(sequence))?);
+        losses.extend(evaluate::losses(scorer, device, std::slice::from_ref(sequence))?);
     }
     Ok(losses)
 }

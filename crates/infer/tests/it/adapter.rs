@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use crate::tiny::{ROOM, Tensors, assert_close, device, ids, linears, load, noise, tensors};
 use expect_test::{Expect, expect};
 use penname_engine::backend::cpu::Cpu;
-use penname_infer::{Adapter, Decoder, Model, Packed, Scorer, Weights};
+use penname_infer::{Adapter, Decoder, Model, Weights};
+use penname_model::Packed;
 use penname_model::peft::{AdapterConfig, Pair};
 
 const RANK: usize = 3;
@@ -45,7 +46,7 @@ fn logits(model: &Model<'_>, device: &mut Cpu) -> Vec<f32> {
 }
 
 fn losses(model: &Model<'_>, device: &mut Cpu) -> Vec<f32> {
-    let mut scorer = Scorer::new(model, 32, device).unwrap();
+    let mut scorer = model.scorer(32, device).unwrap();
     let tokens = ids(1, 20);
     let targets = ids(2, 20);
     let positions: Vec<u32> = (0..20).collect();

@@ -4,9 +4,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::tiny::{ROOM, assert_close, decoder, ids, weights};
 use expect_test::{Expect, expect};
-use penname_infer::{
-    Batch, Completion, Control, Decoder, Finish, Packed, Prompt, Room, Sampler, Scorer, Stop, generate,
-};
+use penname_infer::{Batch, Completion, Control, Decoder, Finish, Prompt, Room, Sampler, Stop, generate};
+use penname_model::Packed;
 
 /// See the tolerance of the cache tests.
 const TOLERANCE: f32 = 1e-4;
@@ -76,7 +75,7 @@ fn log_probs_are_those_the_scorer_finds() {
     let (mut device, weights) = weights();
     let model = weights.base();
     let mut decoder = Decoder::new(&model, ROOM, &mut device).unwrap();
-    let mut scorer = Scorer::new(&model, 64, &mut device).unwrap();
+    let mut scorer = model.scorer(64, &mut device).unwrap();
     let sampler = Sampler { temperature: 2.0, repeat_penalty: 1.5, top_k: 5, ..Sampler::default() };
     let prompt = prompt(6, 8, sampler);
     let stop = Stop::default();

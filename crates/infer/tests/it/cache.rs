@@ -3,7 +3,7 @@
 use crate::tiny::{ROOM, assert_close, decoder, ids, log_softmax, uncached, weights};
 use expect_test::{Expect, expect};
 use penname_engine::backend::cpu::Cpu;
-use penname_infer::{Decoder, Feed, Room, Scorer};
+use penname_infer::{Decoder, Feed, Room};
 
 /// Kernels for one row and for many sum in different orders; logits here are about 1 in size, and
 /// f32 rounds at 1e-7 of that, some hundred times over.
@@ -14,7 +14,7 @@ fn one_id_at_a_time_equals_the_network_without_cache() {
     let (mut device, weights) = weights();
     let model = weights.base();
     let mut decoder = Decoder::new(&model, ROOM, &mut device).unwrap();
-    let mut scorer = Scorer::new(&model, 64, &mut device).unwrap();
+    let mut scorer = model.scorer(64, &mut device).unwrap();
     let tokens = ids(1, 23);
     let expected = uncached(&mut scorer, &mut device, &tokens);
     for (id, expected) in tokens.iter().zip(expected) {

@@ -4,7 +4,7 @@ use crate::tiny::{VOCABULARY, assert_close, ids, weights};
 use expect_test::{Expect, expect};
 use penname_engine::Role;
 use penname_engine::backend::cpu::Cpu;
-use penname_infer::{Packed, Scorer};
+use penname_model::{Packed, Scorer};
 
 /// Rows as they are laid side by side.
 #[derive(Default)]
@@ -33,7 +33,7 @@ impl Rows {
 
 fn scorer(budget: usize) -> (Cpu, Scorer) {
     let (mut device, weights) = weights();
-    let scorer = Scorer::new(&weights.base(), budget, &mut device).unwrap();
+    let scorer = weights.base().scorer(budget, &mut device).unwrap();
     (device, scorer)
 }
 

@@ -7,9 +7,9 @@ use std::path::Path;
 use penname_engine::Precision;
 use penname_engine::backend::cpu::Cpu;
 use penname_engine::backend::cpu::isa::Isa;
-use penname_infer::{Adapter, Decoder, Packed, Room, Scorer, Weights};
+use penname_infer::{Adapter, Decoder, Room, Weights};
 use penname_model::weights::{Outgoing, write_safetensors};
-use penname_model::{Checkpoint, Config, RopeScaling, Storage};
+use penname_model::{Checkpoint, Config, Packed, RopeScaling, Scorer, Storage};
 
 pub(crate) const VOCABULARY: usize = 61;
 

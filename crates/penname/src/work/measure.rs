@@ -9,9 +9,10 @@ use penname_eval::metric::bits::DocumentLoss;
 use penname_eval::metric::copying::Source;
 use penname_eval::report::{Evidence, Report, Settings as ReportSettings, measure};
 use penname_eval::transcript::{Finish as Ended, Reply};
-use penname_infer::{Finish, Model, Packed, Scorer};
+use penname_infer::{Finish, Model};
 use penname_ledger::event::Unit;
 use penname_ledger::{Event, Run, write};
+use penname_model::Packed;
 use penname_token::pack::pack_in_order;
 use penname_token::{Example, Message, Renderer, Sequence};
 
@@ -105,7 +106,7 @@ fn document_losses(
     sequences: &[Sequence],
     device: &mut dyn Device,
 ) -> Result<Vec<DocumentLoss>, Failure> {
-    let mut scorer = Scorer::new(model, SCORE_ROWS, device)?;
+    let mut scorer = model.scorer(SCORE_ROWS, device)?;
     let mut documents: BTreeMap<&str, DocumentLoss> = BTreeMap::new();
     for pack in pack_in_order(sequences, SCORE_ROWS)? {
         let packed = Packed {

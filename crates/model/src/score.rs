@@ -1,40 +1,37 @@
 //! How surprising known ids are: the loss of packed documents, without gradients.
 //!
-//! Rows go through the network that training uses, forward only, so a loss measured here is the
-//! loss that training reports. Which row belongs to which document, and which token is the target
-//! of which row, is decided by whoever packs; here nothing is shifted.
+//! Rows go through the network that training uses, forward only, many documents to a run, so a loss
+//! measured here is the loss that training reports, at the speed at which prompts are read. Which
+//! row belongs to which document, and which token is the target of which row, is decided by whoever
+//! packs; here nothing is shifted.
 
 use crate::error::{Error, Result};
-use crate::model::Model;
-use crate::session::check_ids;
+use crate::network::Network;
+use crate::packed::Packed;
+use crate::parameters::Parameters;
 use penname_engine::op::IGNORE;
-use penname_engine::{Device, DeviceError, Extent, Section, Session};
-use penname_model::{Network, Packed, Purpose};
+use penname_engine::{Device, DeviceError, Section, Session};
 
 /// A planned program that scores rows.
 #[derive(Debug)]
 pub struct Scorer {
     network: Network,
     session: Session,
-    vocabulary: usize,
-    budget: usize,
 }
 
 impl Scorer {
-    /// Plans the program for at most `budget` rows a run and gives it memory; the weights are
-    /// shared.
+    /// Plans a network made for a loss and gives it memory; the weights are shared.
     ///
     /// # Errors
     /// When memory runs out.
-    pub fn new(model: &Model<'_>, budget: usize, device: &mut dyn Device) -> Result<Self> {
-        let network = model.network(Extent::tokens(budget), Purpose::Loss)?;
-        let session = model.parameters.session(network.program.clone(), device)?;
-        Ok(Self { network, session, vocabulary: model.config.vocab_size, budget })
+    pub fn new(network: Network, parameters: &Parameters, device: &mut dyn Device) -> Result<Self> {
+        let session = parameters.session(network.program.clone(), device)?;
+        Ok(Self { network, session })
     }
 
     /// The most rows of one run.
     pub fn budget(&self) -> usize {
-        self.budget
+        self.network.program.capacity().tokens
     }
 
     /// The planned program: its memory, and which operations fell back to the reference.
@@ -54,7 +51,7 @@ impl Scorer {
         if packed.tokens.is_empty() {
             return Ok(Vec::new());
         }
-        check(&packed, self.vocabulary, self.budget)?;
+        check(&packed, self.network.vocabulary, self.budget())?;
         packed.feed(&self.network, &self.session, device, 1.0);
         self.session.run(device, Section::Forward, packed.extent())?;
         Ok(packed.losses(&self.network, &self.session, device))
@@ -75,9 +72,11 @@ fn check(packed: &Packed<'_>, vocabulary: usize, budget: usize) -> Result<()> {
     if let Some((what, ids)) = others.into_iter().find(|(_, ids)| ids.len() != n_rows) {
         return Err(Error::PackedLength { what, found: ids.len(), expected: n_rows });
     }
-    check_ids(packed.tokens, vocabulary)?;
-    packed.targets.iter().filter(|id| **id != IGNORE).try_for_each(|id| check_ids(&[*id], vocabulary))?;
-    check_starts(packed.starts)
+    let targets = packed.targets.iter().filter(|id| **id != IGNORE);
+    match packed.tokens.iter().chain(targets).find(|id| **id as usize >= vocabulary) {
+        Some(&found) => Err(Error::TokenId { found, vocabulary }),
+        None => check_starts(packed.starts),
+    }
 }
 
 /// A row begins a document itself or belongs to that of the row before.
