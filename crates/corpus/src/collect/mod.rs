@@ -69,12 +69,17 @@ pub fn collect(writing: &Path, settings: &Settings, witness: &dyn Witness) -> Re
     let mut collected =
         Collected { issues: walked.issues, n_files: walked.files.len(), ..Collected::default() };
     let mut formats = BTreeMap::new();
+    let n_files = walked.files.len();
+    let told = |n_read: usize| {
+        witness.see(&Event::progress("reading", n_read as u64, n_files as u64, Unit::Items));
+    };
     for (n_read, file) in walked.files.iter().enumerate() {
         if n_read % REPORT_EVERY == 0 {
-            witness.see(&Event::progress("reading", n_read as u64, walked.files.len() as u64, Unit::Items));
+            told(n_read);
         }
         reader.read(file, &mut collected, &mut formats);
     }
+    told(n_files);
     collected.choices = formats.into_iter().map(|(format, seen)| seen.choice(format)).collect();
     collected.choices.extend(join_choice(&collected.cuts));
     refuse_if_too_many_bad(&collected, settings.max_bad_share)?;
