@@ -7,6 +7,7 @@
 pub mod cpu;
 pub mod null;
 
+use crate::coding::CodedWeight;
 use crate::op::Op;
 use crate::plan::{Place, Plan};
 use crate::program::{DType, Extent, Program, TensorId};
@@ -102,6 +103,15 @@ pub trait Device {
         dtype: DType,
         fill: FillRows<'_>,
     ) -> Result<BufferId, DeviceError>;
+
+    /// A weight that training does not change, kept as the integers and scales it is coded in.
+    ///
+    /// # Errors
+    /// [`DeviceError::OutOfMemory`].
+    ///
+    /// # Panics
+    /// If K is not a multiple of the coding's chunk, or a row lacks parts.
+    fn allocate_coded(&mut self, weight: &CodedWeight<'_>) -> Result<BufferId, DeviceError>;
 
     /// Makes the memory that programs share at least this large; its content is lost.
     ///

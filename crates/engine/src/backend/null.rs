@@ -4,6 +4,7 @@
 //! the real device will need.
 
 use super::{Bound, BufferId, Device, DeviceError, FillRows, Probe, View};
+use crate::coding::CodedWeight;
 use crate::op::Op;
 use crate::program::{DType, Program};
 use std::collections::BTreeMap;
@@ -70,6 +71,10 @@ impl Device for Null {
         _fill: FillRows<'_>,
     ) -> Result<BufferId, DeviceError> {
         self.allocate(rows * cols * dtype.bytes())
+    }
+
+    fn allocate_coded(&mut self, weight: &CodedWeight<'_>) -> Result<BufferId, DeviceError> {
+        self.allocate(weight.bytes())
     }
 
     fn reserve_arena(&mut self, bytes: usize) -> Result<(), DeviceError> {

@@ -7,6 +7,7 @@ use super::pool::Pool;
 use super::view::{Elem, Mat, MatMut};
 use super::{elementwise, embed, gate, norm, rope};
 use crate::backend::{Bound, BufferId, Device, DeviceError, FillRows, Probe, View};
+use crate::coding::CodedWeight;
 use crate::op::Op;
 use crate::program::{DType, Precision, Program, TensorId};
 use std::num::NonZeroUsize;
@@ -190,6 +191,12 @@ impl Device for Cpu {
         // SAFETY: filled above, and nobody writes it any more.
         let mat = unsafe { Mat::from_raw(memory.at(0, bytes), Elem::F32, rows, cols, cols) };
         let panels = Panels::from_rows(&self.pool, mat, precision);
+        Ok(self.insert(Buffer::Packed(panels)))
+    }
+
+    fn allocate_coded(&mut self, weight: &CodedWeight<'_>) -> Result<BufferId, DeviceError> {
+        let panels = Panels::from_codes(&self.pool, weight);
+        let panels = panels.ok_or_else(|| self.out_of_memory(weight.bytes()))?;
         Ok(self.insert(Buffer::Packed(panels)))
     }
 

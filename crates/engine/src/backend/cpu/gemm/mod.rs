@@ -12,6 +12,7 @@
 //! * `visit` cuts long contractions so that what is read twice is in cache.
 //! * `task` packs the right operand of its block into cache unless it is
 //!   stored as [`Panels`], then walks over tiles of C, visit by visit.
+//! * `coded` keeps panels as integers and scales; packing them decodes them.
 //! * `kernel` computes a tile in registers, one instruction set per file.
 //!
 //! Besides its operands a product needs a few hundred KiB of cache per thread,
@@ -22,6 +23,7 @@
 
 #![expect(clippy::needless_range_loop, reason = "sums in registers are addressed by row and vector")]
 
+mod coded;
 mod finish;
 mod kernel;
 mod pack;

@@ -1,5 +1,6 @@
 //! Weights in the order kernels read them.
 
+use super::coded::{Coded, CodedPanel};
 use super::kernel::{Kernel, PANEL};
 use super::scratch::{self, Line};
 use super::word::{self, Form};
@@ -7,17 +8,29 @@ use super::{Operand, Precision, pack};
 use crate::backend::cpu::isa::Isa;
 use crate::backend::cpu::pool::Pool;
 use crate::backend::cpu::view::{Elem, Mat};
+use crate::coding::CodedWeight;
 use std::ops::Range;
 
 /// A frozen (N, K) matrix, packed once: panels of 32 rows, and within a panel
 /// the 32 numbers (bf16: the 32 pairs) of one place in K side by side.
 ///
+/// Or it stays coded: then `coded` says how a panel lies in memory, and what reads
+/// it decodes it on the way.
+///
 /// The layout is the same for every instruction set.
 pub struct Panels {
     lines: Vec<Line>,
-    form: Form,
+    store: Store,
     n: usize,
     k: usize,
+}
+
+/// What the memory of panels holds.
+enum Store {
+    /// Words of a form.
+    Words(Form),
+    /// Integers and scales.
+    Codes(Coded),
 }
 
 /// Some rows of a [`Panels`]: all of them, or a block of a vocabulary.
@@ -28,9 +41,21 @@ pub struct PanelsView<'a> {
     n: usize,
 }
 
+/// What one panel holds.
+pub(super) enum Content<'a> {
+    /// Numbers of this storage in a kernel's order.
+    Words(Elem, *const u32),
+    /// Integers and scales.
+    Codes(CodedPanel<'a>),
+}
+
 impl std::fmt::Debug for Panels {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Panels({} × {}, {:?})", self.n, self.k, self.elem())
+        let Self { n, k, store, .. } = self;
+        match store {
+            Store::Words(form) => write!(f, "Panels({n} × {k}, {form:?})"),
+            Store::Codes(coded) => write!(f, "Panels({n} × {k}, {})", coded.coding),
+        }
     }
 }
 
@@ -66,7 +91,32 @@ impl Panels {
                 pack::pack(kernel, &Operand::Rows(mat), form, panel, &(0..words), to);
             }
         });
-        Self { lines, form, n: mat.rows, k: mat.cols }
+        Self { lines, store: Store::Words(form), n: mat.rows, k: mat.cols }
+    }
+
+    /// Takes a coded weight apart into panels, a panel at a time and never as numbers;
+    /// `None` if there is no memory for it.
+    ///
+    /// # Panics
+    /// If K is not a multiple of the coding's chunk, or a row lacks parts.
+    pub fn from_codes(pool: &Pool, weight: &CodedWeight<'_>) -> Option<Self> {
+        let CodedWeight { rows: n, cols: k, coding, .. } = *weight;
+        assert!(k.is_multiple_of(coding.chunk()), "{k} columns, {coding} has chunks of {}", coding.chunk());
+        let coded = Coded::new(weight);
+        let panel_bytes = coded.panel_bytes(k);
+        let n_panels = n.div_ceil(PANEL);
+        let mut lines = scratch::try_lines((n_panels * panel_bytes).div_ceil(4))?;
+        let target = Target(lines.as_mut_ptr().cast());
+        pool.run(n_panels, |panel| {
+            let rows = panel * PANEL..n.min((panel + 1) * PANEL);
+            // SAFETY: panel `panel` is this task's own part of `lines`.
+            let to = unsafe {
+                let first = target.get().cast::<u8>().add(panel * panel_bytes);
+                std::slice::from_raw_parts_mut(first, panel_bytes)
+            };
+            coded.write_panel(weight, rows, to);
+        });
+        Some(Self { lines, store: Store::Codes(coded), n, k })
     }
 
     /// Rows of the matrix.
@@ -77,14 +127,6 @@ impl Panels {
     /// Columns of the matrix.
     pub fn k(&self) -> usize {
         self.k
-    }
-
-    /// How the numbers are stored.
-    pub fn elem(&self) -> Elem {
-        match self.form {
-            Form::Pairs => Elem::Bf16,
-            Form::Floats | Form::RoundedFloats => Elem::F32,
-        }
     }
 
     /// Memory it occupies.
@@ -112,10 +154,15 @@ impl Panels {
     pub fn row(&self, n: usize, to: &mut [f32]) {
         assert!(n < self.n, "row {n} of {}", self.n);
         assert_eq!(to.len(), self.k, "a row has {} numbers", self.k);
+        let form = match &self.store {
+            Store::Words(form) => form,
+            Store::Codes(coded) => return self.codes(coded, n / PANEL).row(n % PANEL, to),
+        };
+        let panel = self.panel(n / PANEL).cast::<u32>();
         // SAFETY: the panel exists and has a row of PANEL words per word of K.
-        let at = |word: usize| unsafe { *self.panel(n / PANEL).add(word * PANEL + n % PANEL) };
+        let at = |word: usize| unsafe { *panel.add(word * PANEL + n % PANEL) };
         for (idx, x) in to.iter_mut().enumerate() {
-            *x = match self.form {
+            *x = match form {
                 Form::Pairs if idx % 2 == 0 => word::widen(at(idx / 2) as u16),
                 Form::Pairs => word::widen((at(idx / 2) >> 16) as u16),
                 Form::Floats | Form::RoundedFloats => f32::from_bits(at(idx)),
@@ -123,8 +170,16 @@ impl Panels {
         }
     }
 
-    fn panel(&self, panel: usize) -> *const u32 {
-        self.lines.as_ptr().cast::<u32>().wrapping_add(panel * self.form.words(self.k) * PANEL)
+    fn panel(&self, panel: usize) -> *const u8 {
+        let bytes = match &self.store {
+            Store::Words(form) => form.words(self.k) * PANEL * 4,
+            Store::Codes(coded) => coded.panel_bytes(self.k),
+        };
+        self.lines.as_ptr().cast::<u8>().wrapping_add(panel * bytes)
+    }
+
+    fn codes<'a>(&'a self, coded: &'a Coded, panel: usize) -> CodedPanel<'a> {
+        CodedPanel { coded, first: self.panel(panel), row: panel * PANEL, k: self.k }
     }
 }
 
@@ -139,11 +194,6 @@ impl PanelsView<'_> {
         self.panels.k
     }
 
-    /// How the numbers are stored.
-    pub fn elem(&self) -> Elem {
-        self.panels.elem()
-    }
-
     /// The rows `range` of those in view; both ends are multiples of 32, or the end.
     ///
     /// # Panics
@@ -156,8 +206,13 @@ impl PanelsView<'_> {
         Self { first_panel, n: range.len(), ..self }
     }
 
-    /// The words of one panel of the view.
-    pub(super) fn panel(&self, panel: usize) -> *const u32 {
-        self.panels.panel(self.first_panel + panel)
+    /// What one panel of the view holds.
+    pub(super) fn content(&self, panel: usize) -> Content<'_> {
+        let panel = self.first_panel + panel;
+        match &self.panels.store {
+            Store::Words(Form::Pairs) => Content::Words(Elem::Bf16, self.panels.panel(panel).cast()),
+            Store::Words(_) => Content::Words(Elem::F32, self.panels.panel(panel).cast()),
+            Store::Codes(coded) => Content::Codes(self.panels.codes(coded, panel)),
+        }
     }
 }

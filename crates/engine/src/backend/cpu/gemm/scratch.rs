@@ -18,6 +18,14 @@ pub(super) fn lines(words: usize) -> Vec<Line> {
     vec![Line([0; LINE]); words.div_ceil(LINE)]
 }
 
+/// As [`lines`], or `None` if there is no memory for them.
+pub(super) fn try_lines(words: usize) -> Option<Vec<Line>> {
+    let mut lines = Vec::new();
+    lines.try_reserve_exact(words.div_ceil(LINE)).ok()?;
+    lines.resize(words.div_ceil(LINE), Line([0; LINE]));
+    Some(lines)
+}
+
 thread_local! {
     static IDLE: RefCell<Vec<Vec<Line>>> = const { RefCell::new(Vec::new()) };
 }

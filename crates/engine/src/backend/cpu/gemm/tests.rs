@@ -1,6 +1,7 @@
 //! Products against plain f64 loops: shapes, operands, instruction sets, threads.
 
 mod case;
+mod coded;
 
 use super::*;
 use crate::backend::cpu::view::Elem;

@@ -3,9 +3,9 @@
 use super::{LINE, PANEL, Simd, table};
 use std::arch::x86_64::{
     __m512, __m512bh, __m512i, _mm512_cvtne2ps_pbh, _mm512_dpbf16_ps, _mm512_fmadd_ps, _mm512_loadu_ps,
-    _mm512_loadu_si512, _mm512_set1_epi32, _mm512_set1_ps, _mm512_setzero_ps, _mm512_setzero_si512,
-    _mm512_shuffle_epi8, _mm512_shuffle_i32x4, _mm512_storeu_ps, _mm512_storeu_si512, _mm512_unpackhi_epi32,
-    _mm512_unpackhi_epi64, _mm512_unpacklo_epi32, _mm512_unpacklo_epi64,
+    _mm512_loadu_si512, _mm512_permutexvar_ps, _mm512_set1_epi32, _mm512_set1_ps, _mm512_setzero_ps,
+    _mm512_setzero_si512, _mm512_shuffle_epi8, _mm512_shuffle_i32x4, _mm512_storeu_ps, _mm512_storeu_si512,
+    _mm512_unpackhi_epi32, _mm512_unpackhi_epi64, _mm512_unpacklo_epi32, _mm512_unpacklo_epi64,
 };
 use std::mem::transmute;
 
@@ -62,6 +62,11 @@ impl Simd for Fma {
     unsafe fn flip(from: *const u32, to: *mut u32) {
         unsafe { flip(from, to) };
     }
+
+    #[inline(always)]
+    unsafe fn lookup(table: &[f32; 16], at: &[i32; LINE]) -> [f32; LINE] {
+        unsafe { lookup(table, at) }
+    }
 }
 
 // SAFETY of all methods: the caller has AVX-512 with bf16 and vouches for the memory.
@@ -117,6 +122,22 @@ impl Simd for Dot {
     #[inline(always)]
     unsafe fn flip(from: *const u32, to: *mut u32) {
         unsafe { flip(from, to) };
+    }
+
+    #[inline(always)]
+    unsafe fn lookup(table: &[f32; 16], at: &[i32; LINE]) -> [f32; LINE] {
+        unsafe { lookup(table, at) }
+    }
+}
+
+/// A table of sixteen floats is one register.
+#[inline(always)]
+unsafe fn lookup(table: &[f32; 16], at: &[i32; LINE]) -> [f32; LINE] {
+    unsafe {
+        let table = _mm512_loadu_ps(table.as_ptr());
+        let half =
+            |first: usize| _mm512_permutexvar_ps(_mm512_loadu_si512(at.as_ptr().add(first).cast()), table);
+        transmute::<[__m512; 2], [f32; LINE]>([half(0), half(16)])
     }
 }
 

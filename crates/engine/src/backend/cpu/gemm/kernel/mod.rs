@@ -17,6 +17,7 @@ mod tile;
 pub(super) use stream::STREAM_ROWS;
 pub(super) use tile::{Strip, Tile};
 
+use super::coded::CodedPanel;
 use super::finish::Place;
 use super::word::{self, Form, LINE};
 use crate::backend::cpu::isa::Isa;
@@ -57,6 +58,16 @@ pub(super) trait Simd: Copy {
             bits[idx] = word::round(line[idx]);
         }
         bits
+    }
+
+    /// The numbers of `table` at these places.
+    #[inline(always)]
+    unsafe fn lookup(table: &[f32; 16], at: &[i32; LINE]) -> [f32; LINE] {
+        let mut line = [0.0; LINE];
+        for idx in 0..LINE {
+            line[idx] = table[(at[idx] & 15) as usize];
+        }
+        line
     }
 
     /// Writes `block` transposed; rows of the result are [`PANEL`] words apart.
@@ -105,6 +116,8 @@ pub(super) struct Kernel {
     pub(super) pack_columns: unsafe fn(Mat<'_>, Form, *mut u32),
     /// Transposes a block of pairs: see [`Simd::flip`].
     pub(super) flip: unsafe fn(*const u32, *mut u32),
+    /// Decodes 32 numbers of a coded panel: see [`super::pack::decode`].
+    pub(super) decode: unsafe fn(&CodedPanel<'_>, usize, Form, *mut u32),
     /// Converts rows to words: see [`super::pack::convert`].
     pub(super) convert: unsafe fn(Mat<'_>, Form, *mut u32, usize),
 }
@@ -132,6 +145,7 @@ impl Kernel {
 macro_rules! table {
     ($name:ident, $simd:ty, $vectors:literal, $(#[$feature:meta])*) => {
         pub(super) static $name: crate::backend::cpu::gemm::kernel::Kernel = {
+            use crate::backend::cpu::gemm::coded::CodedPanel;
             use crate::backend::cpu::gemm::finish::{self, Place};
             use crate::backend::cpu::gemm::kernel::{Kernel, Simd, Strip, Tile, stream, tile};
             use crate::backend::cpu::gemm::pack;
@@ -164,10 +178,14 @@ macro_rules! table {
                 unsafe { <$simd>::flip(from, to) }
             }
             $(#[$feature])*
+            unsafe fn decode(panel: &CodedPanel<'_>, group: usize, form: Form, to: *mut u32) {
+                unsafe { pack::decode::<$simd>(panel, group, form, to) }
+            }
+            $(#[$feature])*
             unsafe fn convert(mat: Mat<'_>, form: Form, to: *mut u32, stride: usize) {
                 unsafe { pack::convert::<$simd>(mat, form, to, stride) }
             }
-            Kernel { rows: <$simd>::ROWS, multiply, stream, finish, pack_rows, pack_columns, flip, convert }
+            Kernel { rows: <$simd>::ROWS, multiply, stream, finish, pack_rows, pack_columns, flip, decode, convert }
         };
     };
 }

@@ -1,23 +1,27 @@
 //! Right operands become panels: [`PANEL`] columns wide, one row per word of
 //! the contraction, so that a kernel reads them in order.
 
+mod coded;
 mod convert;
 mod matrix;
 mod panel;
 
+pub(super) use coded::decode;
 pub(super) use convert::convert;
 pub(super) use matrix::{columns, rows};
 
 use super::Operand;
 use super::kernel::{Kernel, PANEL};
+use super::panels::Content;
 use super::word::Form;
 use std::ops::Range;
 
 /// A panel of `operand` where it is stored, if it needs no packing.
 pub(super) fn stored(operand: &Operand<'_>, form: Form, panel: usize) -> Option<*const u32> {
-    match operand {
-        Operand::Panels(view) if form.is_stored_as(view.elem()) => Some(view.panel(panel)),
-        _ => None,
+    let Operand::Panels(view) = operand else { return None };
+    match view.content(panel) {
+        Content::Words(elem, words) if form.is_stored_as(elem) => Some(words),
+        Content::Words(..) | Content::Codes(_) => None,
     }
 }
 
@@ -43,12 +47,18 @@ pub(super) unsafe fn pack(
         match operand {
             Operand::Rows(mat) => (kernel.pack_rows)(mat.rows(first, n).columns(start, k), form, to),
             Operand::Columns(mat) => (kernel.pack_columns)(mat.columns(first, n).rows(start, k), form, to),
-            Operand::Panels(view) => {
-                panel::straight(kernel, view.elem(), view.panel(panel), start..start + k, form, to);
-            }
+            Operand::Panels(view) => match view.content(panel) {
+                Content::Words(elem, panel) => {
+                    panel::straight(kernel, elem, panel, start..start + k, form, to);
+                }
+                Content::Codes(panel) => coded::straight(kernel, &panel, start..start + k, form, to),
+            },
             Operand::PanelsTransposed(view) => {
                 let view = view.rows(start..start + k);
-                panel::transposed(kernel, view, first..first + n, form, to);
+                match view.content(0) {
+                    Content::Words(..) => panel::transposed(kernel, view, first..first + n, form, to),
+                    Content::Codes(_) => coded::transposed(kernel, view, first..first + n, form, to),
+                }
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use crate::backend::cpu::gemm::PanelsView;
 use crate::backend::cpu::gemm::kernel::{Kernel, PANEL};
+use crate::backend::cpu::gemm::panels::Content;
 use crate::backend::cpu::gemm::word::Form;
 use crate::backend::cpu::view::{Elem, Mat};
 use std::ops::Range;
@@ -47,23 +48,24 @@ pub(super) unsafe fn transposed(
 ) {
     let words = form.words(view.n());
     for source in 0..view.n().div_ceil(PANEL) {
+        let Content::Words(elem, panel) = view.content(source) else { unreachable!("panels of words") };
         let first = form.words(source * PANEL);
         // SAFETY: the source panel exists and holds the columns; `to` has `words` rows.
         unsafe {
             let to = to.add(first * PANEL);
             let n_rows = (view.n() - source * PANEL).min(PANEL);
-            match (view.elem(), form) {
+            match (elem, form) {
                 (Elem::F32, _) => {
-                    let block = view.panel(source).add(cols.start * PANEL);
+                    let block = panel.add(cols.start * PANEL);
                     (kernel.pack_rows)(floats(block, cols.len()).columns(0, n_rows), form, to);
                 }
                 (Elem::Bf16, Form::Pairs) => {
-                    let block = view.panel(source).add(cols.start / 2 * PANEL);
+                    let block = panel.add(cols.start / 2 * PANEL);
                     flip(kernel, block, cols.len().div_ceil(2), to, words - first);
                 }
                 (Elem::Bf16, Form::Floats | Form::RoundedFloats) => {
                     let mut block = [0_u32; PANEL * PANEL];
-                    widen(view.panel(source), cols.clone(), block.as_mut_ptr());
+                    widen(panel, cols.clone(), block.as_mut_ptr());
                     let block = floats(block.as_ptr(), cols.len()).columns(0, n_rows);
                     (kernel.pack_rows)(block, Form::Floats, to);
                 }
@@ -73,7 +75,7 @@ pub(super) unsafe fn transposed(
 }
 
 /// Transposes `n_pairs` rows of pairs into at most 16 rows, `left` of which exist.
-unsafe fn flip(kernel: &Kernel, from: *const u32, n_pairs: usize, to: *mut u32, left: usize) {
+pub(super) unsafe fn flip(kernel: &Kernel, from: *const u32, n_pairs: usize, to: *mut u32, left: usize) {
     // SAFETY: ends are staged in blocks of full size.
     unsafe {
         if n_pairs == 16 && left >= 16 {

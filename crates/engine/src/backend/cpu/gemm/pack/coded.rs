@@ -1,0 +1,267 @@
+//! Panels from coded panels: 32 numbers of K decoded for 32 rows at a time, into the words a
+//! kernel reads.
+//!
+//! ```text
+//! 32 words of codes ─ shift, mask ─ to f32 ─ × scale (+ minimum) ─ round ─ 2 lines of pairs
+//! ```
+//!
+//! The loops run across the rows of the panel, which are the lanes of vectors; they are plain and
+//! compiled for each instruction set. About 25 instructions of AVX-512 make 64 numbers: a product
+//! with 1024 rows spends a hundred times as much on multiplying them.
+
+use crate::backend::cpu::gemm::PanelsView;
+use crate::backend::cpu::gemm::coded::{CodedPanel, GROUP, Group};
+use crate::backend::cpu::gemm::kernel::{Kernel, PANEL, Simd};
+use crate::backend::cpu::gemm::panels::Content;
+use crate::backend::cpu::gemm::word::{self, Form};
+use crate::backend::cpu::view::{Elem, Mat};
+use crate::coding::{QUANTILES, Scaling};
+use std::ops::Range;
+
+/// One number of each row.
+type Line = [f32; PANEL];
+/// The words a group decodes to, at most.
+type Block = [u32; GROUP * PANEL];
+
+/// Numbers `range` of the contraction of a panel.
+///
+/// # Safety
+/// As for [`super::pack`]; both ends of `range` are multiples of 32.
+pub(super) unsafe fn straight(
+    kernel: &Kernel,
+    panel: &CodedPanel<'_>,
+    range: Range<usize>,
+    form: Form,
+    to: *mut u32,
+) {
+    for (idx, group) in (range.start / GROUP..range.end / GROUP).enumerate() {
+        // SAFETY: the panel has the group, and `to` room for its words.
+        unsafe { (kernel.decode)(panel, group, form, to.add(idx * form.words(GROUP) * PANEL)) };
+    }
+}
+
+/// Columns `cols` of the coded rows, as one panel.
+///
+/// # Safety
+/// As for [`super::pack`]; `cols` is one group.
+pub(super) unsafe fn transposed(
+    kernel: &Kernel,
+    view: PanelsView<'_>,
+    cols: Range<usize>,
+    form: Form,
+    to: *mut u32,
+) {
+    let words = form.words(view.n());
+    for source in 0..view.n().div_ceil(PANEL) {
+        let Content::Codes(panel) = view.content(source) else { unreachable!("coded panels") };
+        let first = form.words(source * PANEL);
+        let n_rows = (view.n() - source * PANEL).min(PANEL);
+        let mut block: Block = [0; GROUP * PANEL];
+        // SAFETY: the source panel has the group; `to` has `words` rows.
+        unsafe {
+            let to = to.add(first * PANEL);
+            (kernel.decode)(&panel, cols.start / GROUP, form, block.as_mut_ptr());
+            if form == Form::Pairs {
+                super::panel::flip(kernel, block.as_ptr(), form.words(GROUP), to, words - first);
+            } else {
+                let mat = Mat::from_raw(block.as_ptr().cast(), Elem::F32, GROUP, PANEL, PANEL);
+                (kernel.pack_rows)(mat.columns(0, n_rows), Form::Floats, to);
+            }
+        }
+    }
+}
+
+/// Decodes group `group` of a panel to words of `form`.
+///
+/// # Safety
+/// The panel has the group, `to` holds `form.words(32)` rows of [`PANEL`] words, and the processor
+/// has the instructions of `S`.
+#[inline(always)]
+pub(in super::super) unsafe fn decode<S: Simd>(
+    panel: &CodedPanel<'_>,
+    group: usize,
+    form: Form,
+    to: *mut u32,
+) {
+    let (place, coding) = (panel.group(group), panel.coded.coding);
+    let target = Target { form, rounds: panel.coded.rounds || form == Form::RoundedFloats, to };
+    // SAFETY: the group has every part that its coding has.
+    unsafe {
+        match (coding.scaling(), coding.bits()) {
+            (Scaling::Scale, 8) => scaled::<S, 8>(&place, target),
+            (Scaling::Scale, 5) => scaled::<S, 5>(&place, target),
+            (Scaling::Scale, _) => scaled::<S, 4>(&place, target),
+            (Scaling::Minimum, 5) => raised::<S, 5>(&place, target),
+            (Scaling::Minimum, _) => raised::<S, 4>(&place, target),
+            (Scaling::SmallMinima, 5) => small::<S, 5>(&place, target),
+            (Scaling::SmallMinima, _) => small::<S, 4>(&place, target),
+            (Scaling::SmallSigned, _) => signed::<S>(&place, target),
+            (Scaling::Nested, _) => nested::<S>(panel, &place, target),
+        }
+    }
+}
+
+/// Where decoded numbers go.
+#[derive(Clone, Copy)]
+struct Target {
+    form: Form,
+    rounds: bool,
+    to: *mut u32,
+}
+
+/// d · (q − bias).
+#[inline(always)]
+unsafe fn scaled<S: Simd, const BITS: usize>(place: &Group, target: Target) {
+    // SAFETY: the chunk begins with 32 halves.
+    unsafe {
+        let d = halves(place.head);
+        let bias = 1 << (BITS - 1);
+        write::<S, BITS>(place.codes, target, |_, q| map(|row| d[row] * (q[row] - bias) as f32));
+    }
+}
+
+/// d · q + m.
+#[inline(always)]
+unsafe fn raised<S: Simd, const BITS: usize>(place: &Group, target: Target) {
+    // SAFETY: the chunk begins with twice 32 halves.
+    unsafe {
+        let (d, m) = (halves(place.head), halves(place.head.add(2 * PANEL)));
+        write::<S, BITS>(place.codes, target, |_, q| map(|row| d[row] * q[row] as f32 + m[row]));
+    }
+}
+
+/// (d · s) · q − m · t.
+#[inline(always)]
+unsafe fn small<S: Simd, const BITS: usize>(place: &Group, target: Target) {
+    // SAFETY: the chunk begins with twice 32 halves, the group with twice 32 bytes.
+    unsafe {
+        let (d, m) = (halves(place.head), halves(place.head.add(2 * PANEL)));
+        let (s, t) = (bytes(place.small), bytes(place.small.add(PANEL)));
+        let scale: Line = map(|row| d[row] * f32::from(s[row]));
+        let minimum: Line = map(|row| m[row] * f32::from(t[row]));
+        write::<S, BITS>(place.codes, target, |_, q| map(|row| scale[row] * q[row] as f32 - minimum[row]));
+    }
+}
+
+/// (d · s) · (q − 32), with another s in each half of the group.
+#[inline(always)]
+unsafe fn signed<S: Simd>(place: &Group, target: Target) {
+    // SAFETY: the chunk begins with 32 halves, the group with twice 32 bytes.
+    unsafe {
+        let d = halves(place.head);
+        let scale = |half: usize| -> Line {
+            let s = bytes(place.small.add(half * PANEL));
+            map(|row| d[row] * f32::from(s[row] as i8))
+        };
+        let scales = [scale(0), scale(1)];
+        write::<S, 6>(place.codes, target, |half, q| map(|row| scales[half][row] * (q[row] - 32) as f32));
+    }
+}
+
+/// quantile[q] · scale.
+#[inline(always)]
+unsafe fn nested<S: Simd>(panel: &CodedPanel<'_>, place: &Group, target: Target) {
+    // SAFETY: the chunk begins with 32 bytes.
+    unsafe {
+        let steps = bytes(place.head);
+        let scale: Line = map(|row| panel.nested(place.chunk, row, steps[row]));
+        write::<S, 4>(place.codes, target, |_, q| {
+            let quantile = S::lookup(&QUANTILES, &q);
+            map(|row| quantile[row] * scale[row])
+        });
+    }
+}
+
+/// Writes the 32 numbers of each row; `number` makes them of integers, and is told which half of
+/// the group they are in.
+#[inline(always)]
+unsafe fn write<S: Simd, const BITS: usize>(
+    codes: *const u32,
+    target: Target,
+    number: impl Fn(usize, [i32; PANEL]) -> Line,
+) {
+    for quad in 0..GROUP / 4 {
+        // SAFETY: the group has all lines of its codes, and `to` those of its words.
+        unsafe {
+            let codes = four::<BITS>(codes, quad);
+            let line = |byte: usize| number(quad / 4, codes.map(|four| (four >> (8 * byte) & 0xff) as i32));
+            let to = target.to.cast::<[u32; PANEL]>();
+            if target.form == Form::Pairs {
+                for pair in 0..2 {
+                    let (early, late) = (S::round(&line(2 * pair)), S::round(&line(2 * pair + 1)));
+                    let mut words = [0; PANEL];
+                    for row in 0..PANEL {
+                        words[row] = word::pair(early[row], late[row]);
+                    }
+                    to.add(2 * quad + pair).write_unaligned(words);
+                }
+            } else if target.rounds {
+                for byte in 0..4 {
+                    let words = line(byte).map(|x| word::widen(word::round(x)).to_bits());
+                    to.add(4 * quad + byte).write_unaligned(words);
+                }
+            } else {
+                for byte in 0..4 {
+                    to.add(4 * quad + byte).write_unaligned(line(byte).map(f32::to_bits));
+                }
+            }
+        }
+    }
+}
+
+/// Four neighbours along K in the bytes of a word, for each row.
+#[inline(always)]
+unsafe fn four<const BITS: usize>(codes: *const u32, quad: usize) -> [u32; PANEL] {
+    // SAFETY: the caller vouches for the lines; their words may lie anywhere.
+    let line = |idx: usize| unsafe { codes.cast::<[u32; PANEL]>().add(idx).read_unaligned() };
+    if BITS == 8 {
+        return line(quad);
+    }
+    let shift = 4 * (quad % 2);
+    let low = line(quad / 2).map(|word| word >> shift & 0x0f0f_0f0f);
+    let mut codes = low;
+    if BITS == 5 {
+        let high = line(4);
+        for row in 0..PANEL {
+            codes[row] = low[row] | (high[row] >> quad & 0x0101_0101) << 4;
+        }
+    } else if BITS == 6 {
+        let high = line(4 + quad / 4);
+        for row in 0..PANEL {
+            codes[row] = low[row] | (high[row] >> (2 * (quad % 4)) & 0x0303_0303) << 4;
+        }
+    }
+    codes
+}
+
+/// 32 half-precision numbers, widened without a branch or a special instruction.
+#[inline(always)]
+unsafe fn halves(from: *const u8) -> Line {
+    // SAFETY: the caller vouches for 64 bytes.
+    let bits = unsafe { from.cast::<[u16; PANEL]>().read_unaligned() };
+    /// Moves the exponent of a half, read as one of f32, to where it belongs: 2^112.
+    const MOVE: f32 = f32::from_bits(0x7780_0000);
+    map(|row| {
+        let bits = u32::from(bits[row]);
+        let size = (bits & 0x7fff) << 13;
+        // Infinity and what is no number have all exponent bits set in both.
+        let special = if bits & 0x7c00 == 0x7c00 { 0x7f80_0000 } else { 0 };
+        f32::from_bits((f32::from_bits(size) * MOVE).to_bits() | special | (bits & 0x8000) << 16)
+    })
+}
+
+#[inline(always)]
+unsafe fn bytes(from: *const u8) -> [u8; PANEL] {
+    // SAFETY: the caller vouches for 32 bytes.
+    unsafe { from.cast::<[u8; PANEL]>().read_unaligned() }
+}
+
+/// A line made row by row, in a loop that becomes vectors.
+#[inline(always)]
+fn map(number: impl Fn(usize) -> f32) -> Line {
+    let mut line = [0.0; PANEL];
+    for row in 0..PANEL {
+        line[row] = number(row);
+    }
+    line
+}
