@@ -224,8 +224,11 @@ impl Network {
     }
 
     fn push_linears(&mut self, x: TensorId, specs: &[LinearSpec], add: Option<TensorId>, y: TensorId) {
-        let parts = specs.iter().map(|spec| self.projection(spec, x)).collect();
-        self.program.push(Section::Forward, Linear { x, parts, add, y });
+        let parts: Vec<_> = specs.iter().map(|spec| self.projection(spec, x)).collect();
+        let rank = |part: &Projection| part.low_rank.as_ref().map_or(0, |pair| self.program.rows(pair.a));
+        let ranks = parts.iter().map(rank).sum();
+        let hidden = (ranks > 0).then(|| self.value("low-rank hidden", x, ranks));
+        self.program.push(Section::Forward, Linear { x, parts, hidden, add, y });
     }
 
     fn projection(&mut self, spec: &LinearSpec, x: TensorId) -> Projection {
@@ -241,16 +244,15 @@ impl Network {
         let (rank, scale, rate) =
             (config.rank_for(&spec.module), config.scale_for(&spec.module) as f32, config.dropout as f32);
         let module = &spec.module;
-        let (rows, inputs) = (self.program.tensor(x).rows, self.program.cols(x));
+        let inputs = self.program.cols(x);
         let trainable = self.setup.purpose == Purpose::Loss;
         let a = self.program.weight(&format!("{module}.lora_A"), rank, inputs, DType::F32, trainable);
         let b = self.program.weight(&format!("{module}.lora_B"), spec.outputs, rank, DType::F32, trainable);
-        let hidden = self.program.activation(format!("{module} hidden"), rows, rank, DType::F32);
         let stream = self.pairs.len() as u32;
         let dropout =
             (rate > 0.0 && trainable).then_some(Dropout { rate, stream, seed: self.inputs.dropout_seed });
         self.pairs.push(PairSlot { module: module.clone(), a, b, scale });
-        Some(LowRank { a, b, hidden, scale, dropout })
+        Some(LowRank { a, b, scale, dropout })
     }
 
     /// Rotates queries and keys, then attends: inside documents, or over the cache.
@@ -342,7 +344,7 @@ impl Network {
     fn logits(&mut self, x: TensorId, weight: TensorId) -> TensorId {
         let y = self.program.activation("logits", Rows::Picked, self.program.rows(weight), DType::F32);
         let parts = vec![Projection::plain(weight)];
-        self.program.push(Section::Forward, Linear { x, parts, add: None, y });
+        self.program.push(Section::Forward, Linear { x, parts, hidden: None, add: None, y });
         y
     }
 }

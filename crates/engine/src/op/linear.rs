@@ -5,7 +5,8 @@
 //! B (N, R), scale s and dropout mask Δ (already divided by the keep rate):
 //!
 //! ```text
-//! h  = s · (x ∘ Δ) Aᵀ                      (M, R), kept for the backward pass
+//! h  = s · (x ∘ Δ) Aᵀ                      (M, R), kept for the backward pass,
+//!                                          projections side by side
 //! y  = x Wᵀ + h Bᵀ + b  (+ add)            (M, N)
 //! dh = s · dy B                            (M, R)
 //! dx = dy W + (dh A) ∘ Δ                   (M, K), summed over projections
@@ -27,7 +28,8 @@ use super::{
     visit_option,
 };
 use crate::derive::Derive;
-use crate::program::{DType, Extent, Program, ShapeError, TensorId};
+use crate::program::{Extent, Program, ShapeError, TensorId};
+use std::ops::Range;
 
 /// Drops inputs of the low-rank path, the same ones forward and backward.
 #[derive(Debug, Clone, PartialEq)]
@@ -47,8 +49,6 @@ pub struct LowRank {
     pub a: TensorId,
     /// B, (N, R), f32.
     pub b: TensorId,
-    /// h = s · drop(x) Aᵀ, (M, R), f32.
-    pub hidden: TensorId,
     /// s: α/R, or α/√R with rsLoRA.
     pub scale: f32,
     /// Dropout on the input of A.
@@ -73,6 +73,8 @@ pub struct Linear {
     pub x: TensorId,
     /// Projections, in the order of their columns in `y`.
     pub parts: Vec<Projection>,
+    /// h of all low-rank pairs side by side, (M, ΣR): present if there is a pair.
+    pub hidden: Option<TensorId>,
     /// Added to the result, (M, ΣN): the residual stream.
     pub add: Option<TensorId>,
     /// Result, (M, ΣN).
@@ -84,8 +86,6 @@ pub struct Linear {
 pub struct ProjectionBackward {
     /// The projection as it ran forward.
     pub part: Projection,
-    /// dh, (M, R), f32: present with a low-rank pair.
-    pub dhidden: Option<TensorId>,
     /// dA and dB, added to.
     pub dlow_rank: Option<(TensorId, TensorId)>,
     /// dW, added to.
@@ -103,6 +103,10 @@ pub struct LinearBackward {
     pub x: Option<TensorId>,
     /// One for each projection.
     pub parts: Vec<ProjectionBackward>,
+    /// h of the forward pass, (M, ΣR).
+    pub hidden: Option<TensorId>,
+    /// dh of all low-rank pairs side by side, (M, ΣR).
+    pub dhidden: Option<TensorId>,
     /// Gradient that reached `x` by other ways, (M, K).
     pub add: Option<TensorId>,
     /// Gradient of the input, (M, K).
@@ -115,13 +119,12 @@ impl Projection {
         Self { weight, bias: None, low_rank: None }
     }
 
-    fn visit(&mut self, hidden: Access, visitor: &mut dyn FnMut(Access, &mut TensorId)) {
+    fn visit(&mut self, visitor: &mut dyn FnMut(Access, &mut TensorId)) {
         visitor(Access::Read, &mut self.weight);
         visit_option(visitor, Access::Read, &mut self.bias);
         if let Some(pair) = &mut self.low_rank {
             visitor(Access::Read, &mut pair.a);
             visitor(Access::Read, &mut pair.b);
-            visitor(hidden, &mut pair.hidden);
             if let Some(dropout) = &mut pair.dropout {
                 visitor(Access::Read, &mut dropout.seed);
             }
@@ -138,17 +141,52 @@ impl Projection {
         }
         let Some(pair) = &self.low_rank else { return Ok(()) };
         let rank = program.rows(pair.a);
-        for tensor in [pair.a, pair.b, pair.hidden] {
+        for tensor in [pair.a, pair.b] {
             expect_f32(op, program, tensor)?;
         }
         expect_cols(op, program, pair.a, inputs)?;
         expect_cols(op, program, pair.b, rank)?;
-        expect_cols(op, program, pair.hidden, rank)?;
         expect(op, program, pair.b, "rows", program.rows(pair.b), outputs)
     }
 
     fn rank(&self, program: &Program) -> usize {
         self.low_rank.as_ref().map_or(0, |pair| program.rows(pair.a))
+    }
+}
+
+/// Requires a column for every rank of the projections.
+fn expect_hidden<'a>(
+    op: &'static str,
+    program: &Program,
+    hidden: Option<TensorId>,
+    parts: impl Iterator<Item = &'a Projection>,
+) -> Result<(), ShapeError> {
+    let ranks = parts.map(|part| part.rank(program)).sum();
+    match hidden {
+        Some(hidden) => {
+            expect_reals(op, program, hidden)?;
+            expect_cols(op, program, hidden, ranks)
+        }
+        None if ranks == 0 => Ok(()),
+        None => Err(ShapeError::Mismatch {
+            op,
+            tensor: "hidden".to_owned(),
+            what: "columns",
+            found: 0,
+            expected: ranks,
+        }),
+    }
+}
+
+/// The columns `cols` of every row of a matrix `stride` wide.
+fn columns<R: Real>(values: &[R], stride: usize, cols: Range<usize>) -> Vec<R> {
+    values.chunks(stride).flat_map(|row| &row[cols.clone()]).copied().collect()
+}
+
+/// Writes `part` as the columns from `at` on.
+fn put_columns<R: Real>(values: &mut [R], stride: usize, at: usize, part: &[R], cols: usize) {
+    for (row, part) in values.chunks_mut(stride).zip(part.chunks(cols)) {
+        row[at..at + cols].copy_from_slice(part);
     }
 }
 
@@ -192,7 +230,8 @@ impl Operation for Linear {
 
     fn visit(&mut self, visitor: &mut dyn FnMut(Access, &mut TensorId)) {
         visitor(Access::Read, &mut self.x);
-        self.parts.iter_mut().for_each(|part| part.visit(Access::Write, visitor));
+        self.parts.iter_mut().for_each(|part| part.visit(visitor));
+        visit_option(visitor, Access::Write, &mut self.hidden);
         visit_option(visitor, Access::Read, &mut self.add);
         visitor(Access::Write, &mut self.y);
     }
@@ -202,6 +241,7 @@ impl Operation for Linear {
         expect_rows(Self::NAME, program, self.y, self.x)?;
         let inputs = program.cols(self.x);
         self.parts.iter().try_for_each(|part| part.check(Self::NAME, program, inputs))?;
+        expect_hidden(Self::NAME, program, self.hidden, self.parts.iter())?;
         let outputs = self.parts.iter().map(|part| program.rows(part.weight)).sum();
         expect_cols(Self::NAME, program, self.y, outputs)?;
         self.add.map_or(Ok(()), |add| expect_cols(Self::NAME, program, add, outputs))
@@ -220,7 +260,9 @@ impl Operation for Linear {
     fn reference<R: Real>(&self, host: &mut Host<R>) {
         let (rows, inputs, width) = (host.rows(self.x), host.cols(self.x), host.cols(self.y));
         let mut y = self.add.map_or_else(|| vec![R::zero(); rows * width], |add| host.get(add).to_vec());
-        let mut at = 0;
+        let mut all_hidden = self.hidden.map_or_else(Vec::new, |id| vec![R::zero(); rows * host.cols(id)]);
+        let ranks = self.hidden.map_or(0, |id| host.cols(id));
+        let (mut at, mut rank_at) = (0, 0);
         for part in &self.parts {
             let outputs = host.rows(part.weight);
             let mut out = vec![R::zero(); rows * outputs];
@@ -246,7 +288,8 @@ impl Operation for Linear {
                     |i, k| hidden[i * rank + k],
                     |j, k| b[j * rank + k],
                 );
-                host.put(pair.hidden, hidden);
+                put_columns(&mut all_hidden, ranks, rank_at, &hidden, rank);
+                rank_at += rank;
             }
             for (i, out) in out.chunks(outputs).enumerate() {
                 for (j, &value) in out.iter().enumerate() {
@@ -255,6 +298,7 @@ impl Operation for Linear {
             }
             at += outputs;
         }
+        self.hidden.into_iter().for_each(|id| host.put(id, std::mem::take(&mut all_hidden)));
         host.put(self.y, y);
     }
 
@@ -265,29 +309,29 @@ impl Operation for Linear {
         }
         let add = derive.gradient(self.x);
         let dx = derive.replace_gradient(self.x);
-        let parts: Vec<_> = self.parts.iter().map(|part| part.derive(derive, self.x)).collect();
+        let parts: Vec<_> = self.parts.iter().map(|part| part.derive(derive)).collect();
         let trains =
             |p: &ProjectionBackward| p.dlow_rank.is_some() || p.dweight.is_some() || p.dbias.is_some();
         if dx.is_none() && !parts.iter().any(trains) {
             return;
         }
         let x = parts.iter().any(|p| p.dlow_rank.is_some() || p.dweight.is_some()).then_some(self.x);
-        derive.emit(LinearBackward { dy, x, parts, add, dx });
+        let dhidden = self.hidden.map(|hidden| {
+            let tensor = derive.program().tensor(hidden);
+            let (rows, ranks, dtype) = (tensor.rows, tensor.cols, tensor.dtype);
+            derive.scratch("dhidden", rows, ranks, dtype)
+        });
+        derive.emit(LinearBackward { dy, x, parts, hidden: self.hidden, dhidden, add, dx });
     }
 }
 
 impl Projection {
-    fn derive(&self, derive: &mut Derive<'_>, x: TensorId) -> ProjectionBackward {
+    fn derive(&self, derive: &mut Derive<'_>) -> ProjectionBackward {
         let dweight = derive.weight_gradient(self.weight);
         let dbias = self.bias.and_then(|bias| derive.weight_gradient(bias));
-        let mut dhidden = None;
-        let mut dlow_rank = None;
-        if let Some(pair) = &self.low_rank {
-            let rows = derive.program().tensor(x).rows;
-            let rank = derive.program().rows(pair.a);
-            dlow_rank = derive.weight_gradient(pair.a).zip(derive.weight_gradient(pair.b));
-            dhidden = Some(derive.scratch("dhidden", rows, rank, DType::F32));
-        }
-        ProjectionBackward { part: self.clone(), dhidden, dlow_rank, dweight, dbias }
+        let pair = self.low_rank.as_ref();
+        let dlow_rank =
+            pair.and_then(|pair| derive.weight_gradient(pair.a).zip(derive.weight_gradient(pair.b)));
+        ProjectionBackward { part: self.clone(), dlow_rank, dweight, dbias }
     }
 }

@@ -254,7 +254,6 @@ fn linear(m: usize, n: usize, k: usize, rank: usize, setting: Setting, precision
         let low_rank = pair.then(|| LowRank {
             a: case.weight("a", rank, k, true),
             b: case.weight("b", n, rank, true),
-            hidden: case.program.activation("hidden", Rows::Tokens, rank, DType::F32),
             scale: 2.0,
             dropout: (setting == Setting::Dropout).then_some(Dropout { rate: 0.3, stream, seed }),
         });
@@ -267,7 +266,9 @@ fn linear(m: usize, n: usize, k: usize, rank: usize, setting: Setting, precision
     case.wanted.push(add);
     case.fill(add, 1.0);
     let y = case.result("y", Rows::Tokens, cols, DType::F32);
-    case.finish(Linear { x, parts, add: Some(add), y }, &[y])
+    let pair = parts.iter().any(|part| part.low_rank.is_some());
+    let hidden = pair.then(|| case.program.activation("hidden", Rows::Tokens, 2 * rank, precision.dtype()));
+    case.finish(Linear { x, parts, hidden, add: Some(add), y }, &[y])
 }
 
 fn loss(m: usize, v: usize, d: usize, trainable: bool, precision: Precision) -> Case {

@@ -43,14 +43,14 @@ fn chain() -> Chain {
         let gate_up = value(&mut program, "gate_up", 2 * WIDTH);
         program.push(
             Section::Forward,
-            Linear { x: normed, parts: vec![Projection::plain(wide)], add: None, y: gate_up },
+            Linear { x: normed, parts: vec![Projection::plain(wide)], hidden: None, add: None, y: gate_up },
         );
         let gated = value(&mut program, "gated", WIDTH);
         program.push(Section::Forward, SwiGlu { gate_up, y: gated });
         let next = value(&mut program, "next", WIDTH);
         program.push(
             Section::Forward,
-            Linear { x: gated, parts: vec![Projection::plain(narrow)], add: Some(h), y: next },
+            Linear { x: gated, parts: vec![Projection::plain(narrow)], hidden: None, add: Some(h), y: next },
         );
         h = next;
     }
@@ -163,7 +163,10 @@ fn a_gradient_exists_for_trainable_weights_only() {
     let x = frozen.input("x", Rows::Tokens, WIDTH, DType::F32);
     let weight = frozen.weight("w", WIDTH, WIDTH, DType::F32, false);
     let y = frozen.activation("y", Rows::Tokens, WIDTH, DType::F32);
-    frozen.push(Section::Forward, Linear { x, parts: vec![Projection::plain(weight)], add: None, y });
+    frozen.push(
+        Section::Forward,
+        Linear { x, parts: vec![Projection::plain(weight)], hidden: None, add: None, y },
+    );
     derive(&mut frozen, &[], &[]);
     assert_eq!((frozen.steps().len(), frozen.trainable().len()), (1, 0));
     chain.program = frozen;

@@ -1,6 +1,9 @@
 //! The backward pass of linear layers: shape rule and reference loops.
 
-use super::{LinearBackward, LowRank, ProjectionBackward, accumulate, dropped, mask};
+use super::{
+    LinearBackward, LowRank, ProjectionBackward, accumulate, columns, dropped, expect_hidden, mask,
+    put_columns,
+};
 use crate::op::{Access, Host, Operation, Real, expect_cols, expect_rows, visit_option};
 use crate::program::{Extent, Program, ShapeError, TensorId};
 
@@ -11,8 +14,7 @@ impl Operation for LinearBackward {
         visitor(Access::Read, &mut self.dy);
         visit_option(visitor, Access::Read, &mut self.x);
         for part in &mut self.parts {
-            part.part.visit(Access::Read, visitor);
-            visit_option(visitor, Access::Write, &mut part.dhidden);
+            part.part.visit(visitor);
             if let Some((da, db)) = &mut part.dlow_rank {
                 visitor(Access::Update, da);
                 visitor(Access::Update, db);
@@ -20,6 +22,8 @@ impl Operation for LinearBackward {
             visit_option(visitor, Access::Update, &mut part.dweight);
             visit_option(visitor, Access::Update, &mut part.dbias);
         }
+        visit_option(visitor, Access::Read, &mut self.hidden);
+        visit_option(visitor, Access::Write, &mut self.dhidden);
         visit_option(visitor, Access::Read, &mut self.add);
         visit_option(visitor, Access::Write, &mut self.dx);
     }
@@ -28,6 +32,9 @@ impl Operation for LinearBackward {
         let Some(first) = self.parts.first() else { return Ok(()) };
         let inputs = program.cols(first.part.weight);
         self.parts.iter().try_for_each(|part| part.part.check(Self::NAME, program, inputs))?;
+        for hidden in [self.hidden, self.dhidden] {
+            expect_hidden(Self::NAME, program, hidden, self.parts.iter().map(|part| &part.part))?;
+        }
         let outputs = self.parts.iter().map(|p| program.rows(p.part.weight)).sum();
         expect_cols(Self::NAME, program, self.dy, outputs)?;
         [self.x, self.add, self.dx].into_iter().flatten().try_for_each(|tensor| {
@@ -55,14 +62,25 @@ impl Operation for LinearBackward {
             (_, Some(dx)) => vec![R::zero(); host.get(dx).len()],
             (_, None) => Vec::new(),
         };
+        let mut dhidden = self.dhidden.map_or_else(Vec::new, |id| vec![R::zero(); rows * host.cols(id)]);
+        let (ranks, mut rank_at) = (self.hidden.map_or(0, |id| host.cols(id)), 0);
         for part in &self.parts {
             let outputs = host.rows(part.part.weight);
             let dy: Vec<R> =
                 (0..rows).flat_map(|i| host.row(self.dy, i)[at..at + outputs].to_vec()).collect();
             part.reference(host, self.x, &dy, self.dx.map(|_| dx.as_mut_slice()));
+            if let (Some(pair), Some(hidden)) = (&part.part.low_rank, self.hidden) {
+                let rank = host.rows(pair.a);
+                let hidden = columns(host.get(hidden), ranks, rank_at..rank_at + rank);
+                let dx = self.dx.map(|_| dx.as_mut_slice());
+                let dh = part.low_rank_reference(host, (pair, &hidden), self.x, &dy, dx);
+                put_columns(&mut dhidden, ranks, rank_at, &dh, rank);
+                rank_at += rank;
+            }
             at += outputs;
         }
         debug_assert_eq!(at, width, "projections cover the gradient");
+        self.dhidden.into_iter().for_each(|id| host.put(id, std::mem::take(&mut dhidden)));
         self.dx.into_iter().for_each(|id| host.put(id, std::mem::take(&mut dx)));
     }
 
@@ -76,8 +94,7 @@ impl ProjectionBackward {
     fn reference<R: Real>(&self, host: &mut Host<R>, x: Option<TensorId>, dy: &[R], dx: Option<&mut [R]>) {
         let (outputs, inputs) = (host.rows(self.part.weight), host.cols(self.part.weight));
         let rows = dy.len() / outputs;
-        let mut dx = dx;
-        if let Some(dx) = &mut dx {
+        if let Some(dx) = dx {
             let w = host.get(self.part.weight);
             accumulate(dx, (rows, inputs, outputs), |i, n| dy[i * outputs + n], |k, n| w[n * inputs + k]);
         }
@@ -97,19 +114,17 @@ impl ProjectionBackward {
             dy.chunks(outputs).for_each(|dy| out.iter_mut().zip(dy).for_each(|(sum, &dy)| *sum += dy));
             host.put(dbias, out);
         }
-        if let (Some(pair), Some(dhidden)) = (&self.part.low_rank, self.dhidden) {
-            self.low_rank_reference(host, (pair, dhidden), x, dy, dx);
-        }
     }
 
+    /// The gradients of its low-rank pair, given its columns of h (M, R); gives dh back.
     fn low_rank_reference<R: Real>(
         &self,
         host: &mut Host<R>,
-        (pair, dhidden): (&LowRank, TensorId),
+        (pair, hidden): (&LowRank, &[R]),
         x: Option<TensorId>,
         dy: &[R],
         dx: Option<&mut [R]>,
-    ) {
+    ) -> Vec<R> {
         let (rank, inputs, outputs) = (host.rows(pair.a), host.cols(pair.a), host.rows(pair.b));
         let rows = dy.len() / outputs;
         let b = host.get(pair.b);
@@ -131,7 +146,6 @@ impl ProjectionBackward {
             accumulate(&mut out, (rank, inputs, rows), |r, i| dh[i * rank + r], |k, i| x[i * inputs + k]);
             host.put(da, out);
             let mut out = host.take(db);
-            let hidden = host.get(pair.hidden);
             accumulate(
                 &mut out,
                 (outputs, rank, rows),
@@ -140,6 +154,6 @@ impl ProjectionBackward {
             );
             host.put(db, out);
         }
-        host.put(dhidden, dh);
+        dh
     }
 }
