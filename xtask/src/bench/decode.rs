@@ -51,7 +51,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
             decoder.keep(0, &subject::ids(N_BEFORE, 0, decoder.vocabulary()));
             profile::watch_decoder(&mut decoder, &mut device, &mut profile)?;
         }
-        say(&format!("{}\n{}\n", device.probe().name, profile::table(&profile, options.tokens.get())));
+        say(&format!("{}\n{}\n", device.probe().name, profile::table(&profile, options.tokens.get(), None)));
     }
     let figures = subject::figures(&seconds, options.tokens.get());
     say(&if options.subject.json { figures.to_string() } else { listed(&figures) });

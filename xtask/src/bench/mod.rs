@@ -8,8 +8,10 @@ pub(crate) mod peers;
 mod prefill;
 mod profile;
 mod record;
+mod shape;
 mod step;
 mod subject;
+mod trained;
 
 use crate::Result;
 

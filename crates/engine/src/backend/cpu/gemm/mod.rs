@@ -28,6 +28,7 @@ mod finish;
 mod kernel;
 mod pack;
 mod panels;
+mod saturate;
 mod scratch;
 mod split;
 mod task;
@@ -38,6 +39,7 @@ mod visit;
 mod word;
 
 pub use panels::{Panels, PanelsView};
+pub use saturate::saturate;
 pub use transpose::transpose;
 
 use super::isa::Isa;

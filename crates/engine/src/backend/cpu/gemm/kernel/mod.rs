@@ -10,6 +10,7 @@ mod avx2;
 mod avx512;
 #[cfg(target_arch = "aarch64")]
 mod neon;
+mod saturate;
 mod scalar;
 mod stream;
 mod tile;
@@ -120,6 +121,10 @@ pub(super) struct Kernel {
     pub(super) decode: unsafe fn(&CodedPanel<'_>, usize, Form, *mut u32),
     /// Converts rows to words: see [`super::pack::convert`].
     pub(super) convert: unsafe fn(Mat<'_>, Form, *mut u32, usize),
+    /// Multiplies in registers only: see [`saturate::saturate`].
+    pub(super) saturate: unsafe fn(usize) -> f32,
+    /// Sums that [`Kernel::saturate`] adds to in one round.
+    pub(super) sums: usize,
 }
 
 impl Kernel {
@@ -147,7 +152,7 @@ macro_rules! table {
         pub(super) static $name: crate::backend::cpu::gemm::kernel::Kernel = {
             use crate::backend::cpu::gemm::coded::CodedPanel;
             use crate::backend::cpu::gemm::finish::{self, Place};
-            use crate::backend::cpu::gemm::kernel::{Kernel, Simd, Strip, Tile, stream, tile};
+            use crate::backend::cpu::gemm::kernel::{Kernel, Simd, Strip, Tile, saturate, stream, tile};
             use crate::backend::cpu::gemm::pack;
             use crate::backend::cpu::gemm::word::Form;
             use crate::backend::cpu::view::Mat;
@@ -185,7 +190,23 @@ macro_rules! table {
             unsafe fn convert(mat: Mat<'_>, form: Form, to: *mut u32, stride: usize) {
                 unsafe { pack::convert::<$simd>(mat, form, to, stride) }
             }
-            Kernel { rows: <$simd>::ROWS, multiply, stream, finish, pack_rows, pack_columns, flip, decode, convert }
+            $(#[$feature])*
+            unsafe fn saturate(rounds: usize) -> f32 {
+                unsafe { saturate::saturate::<$simd, $vectors>(rounds) }
+            }
+            Kernel {
+                rows: <$simd>::ROWS,
+                multiply,
+                stream,
+                finish,
+                pack_rows,
+                pack_columns,
+                flip,
+                decode,
+                convert,
+                saturate,
+                sums: <$simd>::ROWS * $vectors * <$simd>::LANES,
+            }
         };
     };
 }
