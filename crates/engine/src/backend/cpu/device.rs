@@ -118,6 +118,11 @@ impl Cpu {
         unsafe { std::slice::from_raw_parts_mut(self.address(view).cast(), view.rows * view.cols) }
     }
 
+    /// Whether a weight lies in the order the products read it.
+    pub(super) fn is_packed(&self, bound: &Bound<'_>, weight: TensorId) -> bool {
+        matches!(self.buffer(bound.view(weight).buffer), Buffer::Packed(_))
+    }
+
     /// A weight W (N, K) for products with Wᵀ.
     pub(super) fn forward_operand(&self, bound: &Bound<'_>, weight: TensorId) -> Operand<'_> {
         match self.buffer(bound.view(weight).buffer) {

@@ -42,7 +42,7 @@ impl Cpu {
             };
             let low = pair.as_ref().zip(op.hidden).map(|(pair, hidden)| Segment {
                 a: pair.columns(self.mat(bound, hidden)),
-                b: Operand::Rows(self.mat(bound, pair.spec.b)),
+                b: self.forward_operand(bound, pair.spec.b),
             });
             let segments: Vec<_> = std::iter::once(base).chain(low).collect();
             self.product(bound, &segments, &epilogue, y.columns(at, outputs));

@@ -3,7 +3,7 @@
 use super::finish::Place;
 use super::kernel::{Kernel, PANEL, STREAM_ROWS, Strip, Tile};
 use super::split::{Load, Split, part};
-use super::visit::{FUSED, Visit, visits};
+use super::visit::{FUSED, LIMIT, UNLIMITED, Visit, visits};
 use super::word::Form;
 use super::{Epilogue, Operand, Precision, Segment, pack, scratch};
 use crate::backend::cpu::isa::Isa;
@@ -101,7 +101,10 @@ impl Product<'_> {
     }
 
     fn visits(&self) -> impl Iterator<Item = Visit> + Clone {
-        visits(self.segments, self.form)
+        let is_panels = |segment: &Segment<'_>| pack::stored(&segment.b, self.form, 0).is_some();
+        // One tile of rows reads every panel once: the fewer stops the better.
+        let reads_once = self.tiles == 1 && self.segments.iter().all(is_panels);
+        visits(self.segments, self.form, if reads_once { UNLIMITED } else { LIMIT })
     }
 
     fn load(&self, threads: usize) -> Load {

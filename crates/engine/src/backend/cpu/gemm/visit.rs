@@ -6,7 +6,9 @@ use std::ops::Range;
 
 /// The most words of one segment in a visit: A's tile stays in the first
 /// cache and the panels in the second.
-const LIMIT: usize = 512;
+pub(super) const LIMIT: usize = 512;
+/// For products that read nothing twice there is nothing to keep in cache.
+pub(super) const UNLIMITED: usize = usize::MAX / 2;
 /// What short segments, mostly low-rank ones, may add to it.
 const SLACK: usize = 128;
 /// Segments that share a visit.
@@ -42,14 +44,20 @@ impl Visit {
     }
 }
 
-/// The visits of a product. They depend on the lengths of its segments alone.
-pub(super) fn visits(segments: &[Segment<'_>], form: Form) -> impl Iterator<Item = Visit> + Clone {
+/// The visits of a product, with at most `limit` words of a segment in each. They depend on the
+/// lengths of its segments alone, and sums do not depend on them.
+pub(super) fn visits(
+    segments: &[Segment<'_>],
+    form: Form,
+    limit: usize,
+) -> impl Iterator<Item = Visit> + Clone {
     let lengths = segments.iter().map(move |segment| form.words(segment.a.cols));
-    let mut stretches = lengths.enumerate().flat_map(|(segment, words)| cut(segment, words)).peekable();
+    let mut stretches =
+        lengths.enumerate().flat_map(move |(segment, words)| cut(segment, words, limit)).peekable();
     std::iter::from_fn(move || {
         let mut visit = Visit::default();
         let has_room = |visit: &Visit, next: &Stretch| {
-            visit.len == 0 || visit.len < FUSED && visit.words() + next.words.len() <= LIMIT + SLACK
+            visit.len == 0 || visit.len < FUSED && visit.words() + next.words.len() <= limit + SLACK
         };
         while let Some(next) = stretches.next_if(|next| has_room(&visit, next)) {
             visit.stretches[visit.len] = next;
@@ -60,8 +68,8 @@ pub(super) fn visits(segments: &[Segment<'_>], form: Form) -> impl Iterator<Item
 }
 
 /// Cuts a segment into stretches of nearly equal length.
-fn cut(segment: usize, words: usize) -> impl Iterator<Item = Stretch> + Clone {
-    let parts = words.div_ceil(LIMIT).max(1);
+fn cut(segment: usize, words: usize, limit: usize) -> impl Iterator<Item = Stretch> + Clone {
+    let parts = words.div_ceil(limit).max(1);
     let length = words.div_ceil(parts).next_multiple_of(GRAIN);
     let starts = (0..words).step_by(length.max(1));
     starts.map(move |start| Stretch { segment, words: start..words.min(start + length) })
@@ -78,7 +86,7 @@ mod tests {
         let check = |lengths: &[usize], expected: &[&[(usize, Range<usize>)]]| {
             let mats: Vec<_> = lengths.iter().map(|&k| Mat::f32(&[], 0, k)).collect();
             let segments: Vec<_> = mats.iter().map(|&a| Segment { a, b: Operand::Rows(a) }).collect();
-            let found: Vec<Vec<_>> = visits(&segments, Form::Floats)
+            let found: Vec<Vec<_>> = visits(&segments, Form::Floats, LIMIT)
                 .map(|visit| visit.stretches().iter().map(|s| (s.segment, s.words.clone())).collect())
                 .collect();
             assert_eq!(found, expected, "{lengths:?}");

@@ -85,10 +85,20 @@ impl Cpu {
         for group in groups(pairs) {
             let (mut room, mut stack) = (Vec::new(), Vec::new());
             let x = self.dropped(bound, x, group[0].spec, &mut room);
-            let segment = Segment { a: x, b: Operand::Rows(self.stacked(bound, &group, &mut stack)) };
             let epilogue = Epilogue { scale: group[0].spec.scale, ..Epilogue::default() };
-            let ranks = ranks(&group);
-            self.product(bound, &[segment], &epilogue, h.columns(ranks.start, ranks.len()));
+            let multiply = |b: Operand<'_>, ranks: Range<usize>| {
+                let h = h.columns(ranks.start, ranks.len());
+                self.product(bound, &[Segment { a: x, b }], &epilogue, h);
+            };
+            // Pairs that are only used are packed, and read where they are.
+            if self.is_packed(bound, group[0].spec.a) {
+                let read = |pair: &&Pair<'_>| {
+                    multiply(self.forward_operand(bound, pair.spec.a), pair.ranks.clone());
+                };
+                group.iter().for_each(read);
+            } else {
+                multiply(Operand::Rows(self.stacked(bound, &group, &mut stack)), ranks(&group));
+            }
         }
     }
 
