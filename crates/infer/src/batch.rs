@@ -9,13 +9,21 @@
 //! Every run carries one row for each answer in progress, and fills the rest of the chunk with
 //! prompts that are still to be read. So a long prompt never holds up the answers beside it by more
 //! than one chunk, and cancelling takes effect after one run.
+//!
+//! A prompt is read in whole pieces of [`PIECE`] ids, counted from its beginning, and what is left
+//! at its end in a run of its own; whoever else is in the run, the same rows go through the same
+//! kernels. So the answer to a prompt does not depend on its company, to the last bit.
 
 use crate::decode::{Completion, Prompt};
 use crate::error::{Error, Result};
 use crate::sample::{Draws, Sampler};
-use crate::session::{Decoder, Feed};
+use crate::session::{Decoder, Feed, Room};
 use crate::stop::{Control, Finish, Stop};
 use penname_engine::Device;
+
+/// Ids of a prompt that are read together. Enough for attention in tiles, and a prompt that waits
+/// for its turn waits for no more rows than this.
+const PIECE: usize = 64;
 
 /// Answers in progress. One batch belongs to one decoder.
 #[derive(Debug, Default)]
@@ -65,7 +73,7 @@ impl Batch {
             |slot: &usize| (decoder.shared(*slot, &prompt.ids), usize::MAX - decoder.held(*slot).len());
         let slot = free.max_by_key(best).ok_or(Error::NoSlot { slots })?;
         let fits = prompt.max_new > 0 && prompt.ids.len() <= decoder.room().context;
-        let n_read = if fits { decoder.keep(slot, &prompt.ids) } else { 0 };
+        let n_read = if fits { decoder.cut(slot, kept(decoder, slot, &prompt.ids)) } else { 0 };
         self.answers.push(Answer {
             tag,
             slot,
@@ -98,7 +106,7 @@ impl Batch {
                 answer.finish.get_or_insert(Finish::Cancelled);
             }
         }
-        let plan = self.plan(decoder.room().chunk);
+        let plan = self.plan(decoder.room());
         if !plan.is_empty() {
             let feed = |&(idx, n): &(usize, usize)| self.answers[idx].feed(n);
             let logits = decoder.run(device, &plan.iter().map(feed).collect::<Vec<_>>())?;
@@ -115,18 +123,19 @@ impl Batch {
     }
 
     /// Which answers to feed with how many ids: first those that only need their last id read.
-    fn plan(&self, chunk: usize) -> Vec<(usize, usize)> {
-        let unread = |answer: &Answer| answer.ids.len() - answer.n_read;
+    fn plan(&self, room: Room) -> Vec<(usize, usize)> {
         let running = self.answers.iter().enumerate().filter(|(_, answer)| answer.finish.is_none());
-        let (writing, reading): (Vec<_>, Vec<_>) = running.partition(|(_, answer)| unread(answer) == 1);
-        let mut left = chunk;
+        let (writing, reading): (Vec<_>, Vec<_>) = running.partition(|(_, answer)| answer.is_read());
+        // What there is to read with even if all other slots were written to: somebody always reads.
+        let piece = PIECE.min(room.chunk + 1 - room.slots);
+        let mut left = room.chunk;
         let mut plan = Vec::new();
         for (idx, answer) in writing.into_iter().chain(reading) {
-            let n = unread(answer).min(left);
-            if n > 0 {
+            let n = if answer.is_read() { 1 } else { answer.portion(left, piece) };
+            if n > 0 && n <= left {
                 plan.push((idx, n));
+                left -= n;
             }
-            left -= n;
         }
         plan
     }
@@ -140,7 +149,29 @@ impl Batch {
     }
 }
 
+/// How many ids of a prompt need not be read again: all that are there if a conversation goes on,
+/// whole pieces if it begins like another one.
+fn kept(decoder: &Decoder, slot: usize, ids: &[u32]) -> usize {
+    let shared = decoder.shared(slot, ids);
+    if shared == decoder.held(slot).len() { shared } else { shared - shared % PIECE }
+}
+
 impl Answer {
+    /// Whether nothing but the last id is unread, of the prompt or of what was written.
+    fn is_read(&self) -> bool {
+        self.ids.len() - self.n_read == 1
+    }
+
+    /// How many ids to read next: as many whole pieces as fit into `left` rows, or the end. Pieces
+    /// that had to be smaller come one at a time: together they might take another kernel.
+    fn portion(&self, left: usize, piece: usize) -> usize {
+        let unread = self.ids.len() - self.n_read;
+        match unread < piece || piece < PIECE {
+            true => unread.min(piece),
+            false => unread.min(left) / piece * piece,
+        }
+    }
+
     fn feed(&self, n: usize) -> Feed<'_> {
         Feed { slot: self.slot, ids: &self.ids[self.n_read..][..n] }
     }

@@ -42,7 +42,9 @@ pub struct Completion {
 /// or the device fails.
 ///
 /// # Determinism
-/// An answer depends on its prompt alone, up to the rounding described in [`crate::session`].
+/// An answer depends on its prompt and the decoder's room alone, to the last bit: not on the other
+/// prompts, nor on how many there are. Ids that a slot holds because they were written there, as in
+/// a chat that goes on, are rounded as described in [`crate::session`].
 pub fn generate(
     decoder: &mut Decoder,
     device: &mut dyn Device,

@@ -27,6 +27,12 @@ pub struct Model<'a> {
 }
 
 impl Model<'_> {
+    /// Memory that the keys and values of one token take in all layers.
+    pub fn cache_row_bytes(&self) -> usize {
+        let Config { n_layers, n_kv_heads, head_width, .. } = self.config;
+        2 * n_layers * n_kv_heads * head_width * self.precision.dtype().bytes()
+    }
+
     /// A program that scores at most `budget` rows a run; the weights are shared.
     ///
     /// # Errors
@@ -90,7 +96,7 @@ impl Weights {
         let model = self.used_by(Method::LowRank(config.clone()));
         let network = model.network(ONE_ROW, Purpose::Generate { cache_rows: 1 })?;
         check_pairs(&network, pairs)?;
-        self.parameters.add_pairs(&network, device, |slot| pairs[&slot.module].clone())?;
+        self.parameters.add_frozen_pairs(&network, device, |slot| &pairs[&slot.module])?;
         self.adapter = Some(config.clone());
         Ok(())
     }

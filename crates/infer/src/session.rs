@@ -5,10 +5,11 @@
 //! not read again from the start.
 //!
 //! # Determinism
-//! The same runs give the same logits to the last bit. Runs of few rows go through other kernels
-//! than runs of many, so the same prompt in other company, or cut into other runs, may be rounded in
-//! another order: with f32 products logits then agree to about 1e-4, with bf16 to about 0.2, which
-//! can turn a choice between two ids that are that close.
+//! A row's logits do not depend on the other rows of its run, to the last bit. But attention of a
+//! few rows of one sequence goes through another kernel than that of many, so a sequence cut into
+//! other runs may be rounded in another order: with f32 products logits then agree to about 1e-4,
+//! with bf16 to about 0.2, which can turn a choice between two ids that are that close.
+//! [`crate::batch`] cuts every prompt alike.
 
 use crate::error::{Error, Result};
 use crate::model::Model;
@@ -98,11 +99,14 @@ impl Decoder {
     /// Makes a slot ready for `ids`: keeps the longest common prefix, forgets what comes after it,
     /// and returns how many ids need not be fed again. The last id always must, for its logits.
     pub fn keep(&mut self, slot: usize, ids: &[u32]) -> usize {
-        let n_kept = self.shared(slot, ids);
-        if let Some(held) = self.held.get_mut(slot) {
-            held.truncate(n_kept);
-        }
-        n_kept
+        self.cut(slot, self.shared(slot, ids))
+    }
+
+    /// Forgets all but the first `n` ids of a slot; returns how many are left.
+    pub(crate) fn cut(&mut self, slot: usize, n: usize) -> usize {
+        let Some(held) = self.held.get_mut(slot) else { return 0 };
+        held.truncate(n);
+        held.len()
     }
 
     /// How many of `ids` a slot already holds, the last one never counted.
@@ -226,6 +230,12 @@ struct Rows {
 }
 
 impl Room {
+    /// Whatever of this room a cache of `bytes` holds, but at least one slot.
+    pub fn within(self, bytes: usize, model: &Model<'_>) -> Self {
+        let slot_bytes = self.context.saturating_mul(model.cache_row_bytes()).max(1);
+        Self { slots: self.slots.min(bytes / slot_bytes).max(1), ..self }
+    }
+
     fn check(self, longest: usize) -> Result<()> {
         let Self { slots, context, chunk } = self;
         let refuse = |what, found, expected| Err(Error::Room { what, found, expected });

@@ -7,6 +7,7 @@ use crate::weights::{Checkpoint, Spare, Taken};
 use penname_engine::backend::View;
 use penname_engine::{BufferId, DType, Device, Program, Role, Session, TensorId};
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 /// Weights by name, with the memory that holds them.
 #[derive(Debug, Default)]
@@ -63,6 +64,32 @@ impl Parameters {
         Ok(())
     }
 
+    /// Gives every low-rank pair of `network` numbers that no training will change, in the layout and
+    /// the rounding in which the device multiplies.
+    ///
+    /// # Errors
+    /// When memory runs out.
+    pub fn add_frozen_pairs<'a>(
+        &mut self,
+        network: &Network,
+        device: &mut dyn Device,
+        pair: impl Fn(&PairSlot) -> &'a Pair,
+    ) -> Result<()> {
+        let dtype = network.program.compute().dtype();
+        for slot in &network.pairs {
+            let values = pair(slot);
+            for (id, values) in [(slot.a, &values.a), (slot.b, &values.b)] {
+                let (rows, cols) = (network.program.rows(id), network.program.cols(id));
+                let fill = |range: Range<usize>, room: &mut [f32]| {
+                    room.copy_from_slice(&values[range.start * cols..range.end * cols]);
+                };
+                let buffer = device.allocate_frozen(rows, cols, dtype, &fill)?;
+                self.buffers.insert(network.program.tensor(id).name.clone(), buffer);
+            }
+        }
+        Ok(())
+    }
+
     /// Plans a program and binds these weights to it.
     ///
     /// # Errors
@@ -105,7 +132,7 @@ impl Parameters {
     }
 }
 
-fn read_rows(tensor: &crate::weights::Tensor<'_>, range: std::ops::Range<usize>, room: &mut [f32]) {
+fn read_rows(tensor: &crate::weights::Tensor<'_>, range: Range<usize>, room: &mut [f32]) {
     if tensor.info().shape.len() < 2 {
         let mut values = Vec::new();
         tensor.read_f32(&mut values);

@@ -1,5 +1,6 @@
 //! The ids that may still be drawn.
 
+use super::exp;
 use crate::error::{Error, Result};
 use std::cmp::Ordering;
 
@@ -24,12 +25,7 @@ impl Candidates {
     /// # Errors
     /// When a logit is not finite, or there is none.
     pub(super) fn new(logits: &[f32]) -> Result<Self> {
-        if let Some(token_id) = logits.iter().position(|logit| !logit.is_finite()) {
-            return Err(Error::Logit { token_id, found: logits[token_id] });
-        }
-        if logits.is_empty() {
-            return Err(Error::NoTokens { what: "the vocabulary" });
-        }
+        check(logits)?;
         let list = (0..).zip(logits).map(|(id, &logit)| Candidate { id, logit }).collect();
         Ok(Self { list })
     }
@@ -75,7 +71,7 @@ impl Candidates {
 
     /// Sum of `exp(logit - top)`, where `top` is the largest logit.
     pub(super) fn mass(&self, top: f32) -> f64 {
-        self.list.iter().map(|candidate| weight(candidate.logit, top)).sum()
+        exp::sum_exp(self.list.iter().map(|candidate| candidate.logit), top)
     }
 
     /// Draws one by its probability; `unit` is a uniform number in `[0, 1)`. Ids are laid out in
@@ -95,9 +91,20 @@ impl Candidates {
     }
 }
 
+/// Refuses logits that cannot be chosen by.
+pub(super) fn check(logits: &[f32]) -> Result<()> {
+    if logits.is_empty() {
+        return Err(Error::NoTokens { what: "the vocabulary" });
+    }
+    match logits.iter().position(|logit| !logit.is_finite()) {
+        Some(token_id) => Err(Error::Logit { token_id, found: logits[token_id] }),
+        None => Ok(()),
+    }
+}
+
 /// Probability of a logit relative to that of `top`.
 pub(super) fn weight(logit: f32, top: f32) -> f64 {
-    (f64::from(logit) - f64::from(top)).exp()
+    exp::exp(f64::from(logit) - f64::from(top))
 }
 
 /// Likelier first, then lower ids first. Total, because logits are finite or minus infinity.

@@ -9,6 +9,7 @@
 
 mod candidates;
 mod draw;
+mod exp;
 mod min_p;
 mod repeat_penalty;
 mod temperature;
@@ -115,6 +116,20 @@ impl Sampler {
         Ok(candidates)
     }
 
+    /// Whether no step moves the likeliest id from its place and nothing else is left at the end.
+    fn is_greedy(&self) -> bool {
+        self.temperature == 0.0 && self.repeat_penalty == repeat_penalty::STEP.off
+    }
+
+    /// What [`Sampler::greedy`] chooses, without a list of candidates.
+    fn likeliest(&self, logits: &[f32]) -> Result<u32> {
+        self.check()?;
+        candidates::check(logits)?;
+        let top = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        // As numbers −0 and +0 are equal, so the first of either is found.
+        Ok(logits.iter().position(|logit| *logit == top).map_or(0, |id| id as u32))
+    }
+
     /// Chooses the id that follows `ids`.
     ///
     /// # Errors
@@ -123,14 +138,18 @@ impl Sampler {
     /// # Determinism
     /// Takes one number from `draws`, whatever the settings.
     pub fn choose(&self, logits: &[f32], ids: &[u32], draws: &mut Draws) -> Result<Chosen> {
-        let id = self.candidates(logits, ids)?.draw(draws.next_unit());
+        let unit = draws.next_unit();
+        let id = match self.is_greedy() {
+            true => self.likeliest(logits)?,
+            false => self.candidates(logits, ids)?.draw(unit),
+        };
         Ok(Chosen { id, log_prob: log_prob(logits, id) })
     }
 }
 
 /// Natural logarithm of the probability of `id` by `logits`, summed in f64.
 fn log_prob(logits: &[f32], id: u32) -> f32 {
-    let top = f64::from(logits.iter().copied().fold(f32::NEG_INFINITY, f32::max));
-    let sum: f64 = logits.iter().map(|&logit| (f64::from(logit) - top).exp()).sum();
-    (f64::from(logits[id as usize]) - top - sum.ln()) as f32
+    let top = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let sum = exp::sum_exp(logits.iter().copied(), top);
+    (f64::from(logits[id as usize]) - f64::from(top) - sum.ln()) as f32
 }

@@ -12,7 +12,7 @@ use penname_model::peft::{AdapterConfig, Pair};
 const RANK: usize = 3;
 
 /// Pairs on every linear of the blocks, scaled by two.
-fn adapter(size_of_b: f32) -> Adapter {
+pub(crate) fn adapter(size_of_b: f32) -> Adapter {
     let targets = penname_model::adapter::ALL_LINEARS.map(str::to_owned);
     let config = AdapterConfig { dropout: 0.5, ..AdapterConfig::new(RANK, 6.0, targets) };
     let pair = |(seed, (module, n_out, n_in)): (usize, (String, usize, usize))| {

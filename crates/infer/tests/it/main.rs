@@ -4,6 +4,7 @@
 mod adapter;
 mod answer;
 mod cache;
+mod company;
 mod sampling;
 mod scoring;
 mod tiny;

@@ -95,12 +95,12 @@ pub(crate) fn tensors() -> Tensors {
 }
 
 #[expect(clippy::disallowed_methods, reason = "a test lays out its own input")]
-fn write(dir: &Path, tensors: &Tensors) {
+fn write(dir: &Path, tensors: &Tensors, config: &Config) {
     let outgoing = tensors
         .iter()
         .map(|(name, (shape, values))| Outgoing::from_values(name, shape.clone(), Storage::F32, values));
     write_safetensors(&dir.join("model.safetensors"), outgoing.collect(), &BTreeMap::new()).unwrap();
-    let config = config().to_hf_json(Storage::F32).to_string();
+    let config = config.to_hf_json(Storage::F32).to_string();
     std::fs::write(dir.join("config.json"), config).unwrap();
 }
 
@@ -115,10 +115,21 @@ pub(crate) fn load(
     adapter: Option<&Adapter>,
     device: &mut Cpu,
 ) -> penname_infer::Result<Weights> {
+    load_as(tensors, &config(), adapter, Precision::F32, device)
+}
+
+/// As [`load`], in a context and with a rounding of one's own.
+pub(crate) fn load_as(
+    tensors: &Tensors,
+    config: &Config,
+    adapter: Option<&Adapter>,
+    precision: Precision,
+    device: &mut Cpu,
+) -> penname_infer::Result<Weights> {
     let dir = tempfile::tempdir().unwrap();
-    write(dir.path(), tensors);
+    write(dir.path(), tensors, config);
     let checkpoint = Checkpoint::open(dir.path()).unwrap();
-    Weights::load(&checkpoint, adapter, Precision::F32, device)
+    Weights::load(&checkpoint, adapter, precision, device)
 }
 
 /// The tiny model on a device of its own.

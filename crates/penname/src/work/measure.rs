@@ -25,8 +25,8 @@ use crate::settings::Settings;
 
 /// Rows scored at one time.
 const SCORE_ROWS: usize = 1024;
-/// Conversations answered at one time.
-const SLOTS: usize = 8;
+/// Conversations answered at one time, if the cache has room for them.
+const SLOTS: usize = 64;
 
 /// Measures a voice and writes the report into its run.
 ///

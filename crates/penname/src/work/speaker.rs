@@ -12,6 +12,9 @@ use crate::settings::meant::Write;
 /// Rows that are read at one time: products run at full speed from here on.
 const CHUNK: usize = 256;
 
+/// The most memory for keys and values of all conversations that are answered at one time.
+const CACHE_BYTES: usize = 512 << 20;
+
 /// One who answers.
 #[derive(Debug)]
 pub(crate) struct Speaker {
@@ -43,7 +46,7 @@ pub(crate) fn sampler(write: &Write, seed: u64) -> Sampler {
 }
 
 impl Speaker {
-    /// Answers up to `slots` conversations of up to `context` tokens at a time.
+    /// Answers up to `slots` conversations, fewer than [`CHUNK`] and no more than memory allows, of up to `context` tokens at a time.
     ///
     /// # Errors
     /// When memory runs out.
@@ -54,7 +57,7 @@ impl Speaker {
         device: &mut dyn Device,
     ) -> Result<Self, Failure> {
         let context = context.min(model.config.context);
-        let room = Room { slots, context, chunk: CHUNK.max(slots) };
+        let room = Room { slots, context, chunk: CHUNK }.within(CACHE_BYTES, model);
         Ok(Self { decoder: Decoder::new(model, room, device)? })
     }
 
