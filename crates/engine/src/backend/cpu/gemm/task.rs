@@ -2,8 +2,9 @@
 
 use super::finish::Place;
 use super::kernel::{Kernel, PANEL, STREAM_ROWS, Strip, Tile};
+use super::scratch::Line;
 use super::split::{Load, Split, part};
-use super::visit::{FUSED, LIMIT, UNLIMITED, Visit, visits};
+use super::visit::{FUSED, LIMIT, Stretch, UNLIMITED, Visit, visits};
 use super::word::Form;
 use super::{Epilogue, Operand, Precision, Segment, pack, scratch};
 use crate::backend::cpu::isa::Isa;
@@ -18,6 +19,8 @@ const CONVERTED_ROWS: usize = 64;
 const ALIAS_BYTES: usize = 4096;
 /// Products of fewer panels do not repay a copy of A.
 const FEW_PANELS: usize = 4;
+/// Words of a panel that are decoded at a time for a single tile: 4 KiB, read back from the nearest cache.
+const PIECE: usize = 32;
 /// Words of a cache line.
 const LINE: usize = 16;
 const TILE_WORDS: usize = size_of::<Tile>() / 4;
@@ -89,6 +92,12 @@ impl Product<'_> {
         pack::stored(&segment.b, self.form, 0).is_some() || self.streamed(segment).is_some()
     }
 
+    /// Whether panels that are stored otherwise are brought into form a piece at a time, right before
+    /// the only tile that reads them.
+    fn is_by_pieces(&self, segment: &Segment<'_>) -> bool {
+        self.tiles == 1 && matches!(segment.b, Operand::Panels(_)) && !self.is_stored(segment)
+    }
+
     /// The right operand, if packing it would cost more than the few rows of A repay.
     fn streamed<'s>(&self, segment: &Segment<'s>) -> Option<Mat<'s>> {
         let is_whole = |mat: &Mat<'_>| mat.cols.is_multiple_of(self.form.numbers());
@@ -101,7 +110,7 @@ impl Product<'_> {
     }
 
     fn visits(&self) -> impl Iterator<Item = Visit> + Clone {
-        let is_panels = |segment: &Segment<'_>| pack::stored(&segment.b, self.form, 0).is_some();
+        let is_panels = |segment: &Segment<'_>| matches!(segment.b, Operand::Panels(_));
         // One tile of rows reads every panel once: the fewer stops the better.
         let reads_once = self.tiles == 1 && self.segments.iter().all(is_panels);
         visits(self.segments, self.form, if reads_once { UNLIMITED } else { LIMIT })
@@ -171,7 +180,7 @@ impl Product<'_> {
     unsafe fn pack(&self, visit: &Visit, panels: &Range<usize>, mut to: *mut u32) {
         for stretch in visit.stretches() {
             let segment = &self.segments[stretch.segment];
-            if self.is_stored(segment) {
+            if self.is_stored(segment) || self.is_by_pieces(segment) {
                 continue;
             }
             for panel in panels.clone() {
@@ -192,7 +201,8 @@ impl Product<'_> {
                 unsafe {
                     let sum = sums.at(t, p);
                     let strips = &mut strips[..n_strips];
-                    self.multiply(strips, rows.len(), self.cols(panel).len(), sum, step.resume);
+                    let spot = Spot { panel, rows: rows.len(), cols: self.cols(panel).len(), sum };
+                    self.multiply(&step.visit, strips, &spot, step.resume);
                     if step.is_last {
                         self.finish(sum, tile, panel);
                     }
@@ -205,15 +215,18 @@ impl Product<'_> {
     }
 
     /// Adds the products of strips to a tile, wherever their right operands are.
-    unsafe fn multiply(&self, strips: &[Strip], rows: usize, cols: usize, sum: *mut Tile, mut resume: bool) {
+    unsafe fn multiply(&self, visit: &Visit, strips: &[Strip], spot: &Spot, mut resume: bool) {
+        let &Spot { rows, cols, sum, .. } = spot;
         // SAFETY: passed on.
         unsafe {
-            if strips.iter().all(|strip| strip.b_stride == 0) {
+            if strips.iter().all(|strip| strip.b_stride == 0 && !strip.b.is_null()) {
                 (self.kernel.multiply)(strips, rows, cols, sum, resume);
                 return;
             }
-            for strip in strips {
-                if strip.b_stride == 0 {
+            for (strip, stretch) in strips.iter().zip(visit.stretches()) {
+                if strip.b.is_null() {
+                    self.by_pieces(strip, stretch, spot, resume);
+                } else if strip.b_stride == 0 {
                     (self.kernel.multiply)(std::slice::from_ref(strip), rows, cols, sum, resume);
                 } else {
                     (self.kernel.stream)(strip, rows, cols, sum, resume);
@@ -223,7 +236,26 @@ impl Product<'_> {
         }
     }
 
-    /// The operands of a visit for the rows from `row` on and the first of `panels`.
+    /// Adds the products of one strip to a tile, decoding its panel on the way.
+    unsafe fn by_pieces(&self, strip: &Strip, stretch: &Stretch, spot: &Spot, mut resume: bool) {
+        let b = &self.segments[stretch.segment].b;
+        let mut piece = [Line([0; LINE]); PIECE * PANEL / LINE];
+        let to = piece.as_mut_ptr().cast::<u32>();
+        for at in stretch.words.clone().step_by(PIECE) {
+            let words = at..stretch.words.end.min(at + PIECE);
+            let a = strip.a.wrapping_add((at - stretch.words.start) * 4);
+            let part = Strip { a, b: to.cast_const().cast(), words: words.len(), ..*strip };
+            // SAFETY: the panel has the words, and `piece` room for them.
+            unsafe {
+                pack::pack(self.kernel, b, self.form, spot.panel, &words, to);
+                (self.kernel.multiply)(std::slice::from_ref(&part), spot.rows, spot.cols, spot.sum, resume);
+            }
+            resume = true;
+        }
+    }
+
+    /// The operands of a visit for the rows from `row` on and the first of `panels`. Right operands
+    /// that come by pieces are null.
     fn strips(&self, step: &Step, row: usize, panels: &Range<usize>) -> ([Strip; FUSED], usize) {
         let mut strips = [Strip::default(); FUSED];
         let stretches = step.visit.stretches();
@@ -242,7 +274,7 @@ impl Product<'_> {
                 strip.b = mat.row_ptr(panels.start * PANEL).wrapping_add(stretch.words.start * 4);
                 strip.b_stride = mat.stride * mat.elem.bytes();
                 strip.panel_bytes = strip.b_stride * PANEL;
-            } else {
+            } else if !self.is_by_pieces(segment) {
                 strip.b = packed.cast();
                 strip.panel_bytes = words * PANEL * 4;
                 packed = packed.wrapping_add(words * panels.len() * PANEL);
@@ -284,6 +316,14 @@ struct Step {
     packed: *const u32,
     resume: bool,
     is_last: bool,
+}
+
+/// A panel, the part of a tile that is in use, and its sums.
+struct Spot {
+    panel: usize,
+    rows: usize,
+    cols: usize,
+    sum: *mut Tile,
 }
 
 /// Where a block keeps its sums: a tile for each, or one for all.
