@@ -15,13 +15,13 @@ use penname_model::weights::{Outgoing, TensorInfo, Values};
 use penname_model::{Checkpoint, Storage};
 use serde_json::{Value, json};
 
-use super::{machine, median};
+use super::{machine, median, shape};
 use crate::{Result, root};
 
 /// Which model, stored how, on how much of the machine.
 #[derive(Debug, clap::Args)]
 pub(super) struct Subject {
-    /// A GGUF file or a folder with safetensors.
+    /// A GGUF file, a folder with safetensors, or the name of a shape.
     #[arg(long)]
     model: PathBuf,
     /// Store the matrices of a GGUF file so; as they are unless said.
@@ -67,7 +67,7 @@ impl Subject {
         let mut device = Cpu::with(threads, Isa::best());
         let path = match self.format {
             Some(format) => stored(&self.model, format.into())?,
-            None => self.model.clone(),
+            None => shape::resolve(&self.model)?,
         };
         let precision = match self.precision {
             Rounding::Bf16 => Precision::Bf16,
