@@ -1,6 +1,9 @@
 //! AVX-512: 12 × 32 sums in 24 of 32 registers, with f32 or with bf16 pairs.
 
+mod decode;
+
 use super::{LINE, PANEL, Simd, table};
+use crate::backend::cpu::gemm::coded::CodedPanel;
 use std::arch::x86_64::{
     __m512, __m512bh, __m512i, _mm512_cvtne2ps_pbh, _mm512_dpbf16_ps, _mm512_fmadd_ps, _mm512_loadu_ps,
     _mm512_loadu_si512, _mm512_permutexvar_ps, _mm512_set1_epi32, _mm512_set1_ps, _mm512_setzero_ps,
@@ -122,6 +125,12 @@ impl Simd for Dot {
     #[inline(always)]
     unsafe fn flip(from: *const u32, to: *mut u32) {
         unsafe { flip(from, to) };
+    }
+
+    #[inline(always)]
+    unsafe fn decode_pairs(panel: &CodedPanel<'_>, group: usize, to: *mut u32) -> bool {
+        unsafe { decode::pairs(panel, group, to) };
+        true
     }
 
     #[inline(always)]

@@ -61,6 +61,13 @@ pub(super) trait Simd: Copy {
         bits
     }
 
+    /// Decodes a group of a coded panel to pairs, if there are instructions for it: does what
+    /// [`super::pack::decode`] does, or returns false and nothing is done.
+    #[inline(always)]
+    unsafe fn decode_pairs(_panel: &CodedPanel<'_>, _group: usize, _to: *mut u32) -> bool {
+        false
+    }
+
     /// The numbers of `table` at these places.
     #[inline(always)]
     unsafe fn lookup(table: &[f32; 16], at: &[i32; LINE]) -> [f32; LINE] {

@@ -87,6 +87,9 @@ pub(in super::super) unsafe fn decode<S: Simd>(
     let target = Target { form, rounds: panel.coded.rounds || form == Form::RoundedFloats, to };
     // SAFETY: the group has every part that its coding has.
     unsafe {
+        if form == Form::Pairs && S::decode_pairs(panel, group, to) {
+            return;
+        }
         match (coding.scaling(), coding.bits()) {
             (Scaling::Scale, 8) => scaled::<S, 8>(&place, target),
             (Scaling::Scale, 5) => scaled::<S, 5>(&place, target),
