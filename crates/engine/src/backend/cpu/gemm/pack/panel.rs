@@ -1,5 +1,6 @@
 //! Panels from stored panels of another form or direction.
 
+use super::ask_for;
 use crate::backend::cpu::gemm::PanelsView;
 use crate::backend::cpu::gemm::kernel::{Kernel, PANEL};
 use crate::backend::cpu::gemm::panels::Content;
@@ -61,6 +62,11 @@ pub(super) unsafe fn transposed(
                 }
                 (Elem::Bf16, Form::Pairs) => {
                     let block = panel.add(cols.start / 2 * PANEL);
+                    if (source + 1) * PANEL < view.n() {
+                        let panel_words = form.words(view.k()) * PANEL;
+                        let n_bytes = cols.len().div_ceil(2) * PANEL * 4;
+                        ask_for(block.wrapping_add(panel_words).cast(), n_bytes);
+                    }
                     flip(kernel, block, cols.len().div_ceil(2), to, words - first);
                 }
                 (Elem::Bf16, Form::Floats | Form::RoundedFloats) => {
