@@ -5,7 +5,7 @@ use std::process::Command;
 use penname_ledger::Stopwatch;
 
 use crate::screen::say;
-use crate::{Result, kit, page, shell, tidy};
+use crate::{Result, arm, kit, page, shell, tidy};
 
 /// Which part is run.
 #[derive(Debug, clap::Args)]
@@ -19,6 +19,9 @@ pub(crate) struct Options {
     /// Leave out the checks on real inputs.
     #[arg(long)]
     no_kit: bool,
+    /// Run the engine's tests for 64-bit Arm under an emulator as well, where it is installed.
+    #[arg(long)]
+    arm: bool,
 }
 
 type Step = (&'static str, Box<dyn Fn() -> Result<()>>);
@@ -52,6 +55,9 @@ fn steps(options: &Options) -> Vec<Step> {
     steps.push(("doc", Box::new(|| shell::run(doc().env("RUSTDOCFLAGS", "-D warnings")))));
     if !options.no_kit {
         steps.push(("kit", Box::new(|| kit::run(&kit::Options::quick()))));
+    }
+    if options.arm {
+        steps.push(("arm", Box::new(arm::run)));
     }
     steps
 }

@@ -3,6 +3,7 @@
 //! One file or folder per chore, one line each in [`Chore`]. Chores work on the checkout they were
 //! compiled in, and leave a failure's name as their last words.
 
+mod arm;
 mod base;
 mod bench;
 mod ci;

@@ -47,6 +47,9 @@ pub struct Probe {
     pub free_bytes: Option<usize>,
     /// Whether products of bf16 numbers are faster than those of f32.
     pub prefers_bf16: bool,
+    /// What its products are best made of and by what, for people: `bf16 by AVX-512 with bf16`,
+    /// or with the reason, `f32 by AVX2: this processor has no bf16 dot product`.
+    pub products: String,
 }
 
 /// A device that cannot do what it was asked.

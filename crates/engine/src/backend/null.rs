@@ -55,6 +55,7 @@ impl Device for Null {
             threads: 1,
             free_bytes: self.limit_bytes,
             prefers_bf16: true,
+            products: "none: nothing is computed".to_owned(),
         }
     }
 

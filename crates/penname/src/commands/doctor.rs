@@ -80,17 +80,13 @@ fn drawn(findings: &[Finding], paint: Paint) -> String {
 
 fn machine(desk: &Desk) -> Vec<Finding> {
     let probe = desk.device().probe();
-    let precision = match probe.prefers_bf16 {
-        true => "bf16, which this processor multiplies faster",
-        false => "f32, because this processor multiplies bf16 no faster",
-    };
     let memory = match probe.free_bytes {
         Some(free) => finding(Verdict::Ok, "memory", format!("{} free", number::bytes(free as u64))),
         None => finding(Verdict::Note, "memory", "how much is free cannot be learned here"),
     };
     vec![
         finding(Verdict::Ok, "processor", probe.name),
-        finding(Verdict::Ok, "precision", format!("{precision} (`train.precision: auto`)")),
+        finding(Verdict::Ok, "products", format!("{} (`train.precision: auto`)", probe.products)),
         memory,
     ]
 }

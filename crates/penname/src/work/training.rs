@@ -99,17 +99,11 @@ pub(crate) fn precision(
         Auto::Is(word) if word == "bf16" => Ok(Rounding::Bf16),
         Auto::Is(word) if word == "f32" => Ok(Rounding::F32),
         Auto::Is(word) => Err(unknown("train.precision", word, "bf16, f32 or auto")),
-        Auto::Auto if probe.prefers_bf16 => {
-            witness.see(&Event::choice(
-                "precision",
-                "bf16",
-                format!("{} multiplies it at twice the rate", probe.name),
-            ));
-            Ok(Rounding::Bf16)
-        }
         Auto::Auto => {
-            witness.see(&Event::choice("precision", "f32", format!("{} has no bf16 product", probe.name)));
-            Ok(Rounding::F32)
+            let (word, rounding) =
+                if probe.prefers_bf16 { ("bf16", Rounding::Bf16) } else { ("f32", Rounding::F32) };
+            witness.see(&Event::choice("precision", word, format!("{}, the fastest here", probe.products)));
+            Ok(rounding)
         }
     }
 }

@@ -162,6 +162,7 @@ impl Device for Cpu {
             threads,
             free_bytes: free_bytes(),
             prefers_bf16: self.isa.has_bf16_dot(),
+            products: self.isa.products(),
         }
     }
 

@@ -39,6 +39,15 @@ impl Isa {
         matches!(self, Self::Avx512Bf16 | Self::NeonBf16)
     }
 
+    /// What products are best made of with it, and why: `f32 by AVX2: this processor has no bf16
+    /// dot product`.
+    pub fn products(self) -> String {
+        match self.has_bf16_dot() {
+            true => format!("bf16 by {self}"),
+            false => format!("f32 by {self}: this processor has no bf16 dot product"),
+        }
+    }
+
     /// Whether this processor has the instructions.
     pub fn is_present(self) -> bool {
         match self {
@@ -74,5 +83,16 @@ impl fmt::Display for Isa {
             Self::Neon => "NEON",
             Self::Scalar => "scalar",
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_path_chosen_is_named_with_its_reason() {
+        assert_eq!(Isa::Avx512Bf16.products(), "bf16 by AVX-512 with bf16");
+        assert_eq!(Isa::Avx512.products(), "f32 by AVX-512: this processor has no bf16 dot product");
     }
 }

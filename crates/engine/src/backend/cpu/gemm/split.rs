@@ -93,3 +93,53 @@ impl Split {
 pub(super) fn part(len: usize, parts: usize, idx: usize) -> Range<usize> {
     len * idx / parts..len * (idx + 1) / parts
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Rows, columns and contraction of the products of a step: SmolLM2-135M by 256 and 1,024
+    /// tokens, the low-rank ones among them.
+    const PRODUCTS: [(usize, usize, usize); 9] = [
+        (1024, 576, 576),
+        (1024, 192, 576),
+        (1024, 1536, 576),
+        (1024, 576, 1536),
+        (1024, 48, 576),
+        (16, 1536, 1024),
+        (256, 192, 576),
+        (256, 16, 1536),
+        (256, 49152, 576),
+    ];
+
+    fn load((m, n, k): (usize, usize, usize), threads: usize) -> Load {
+        let words = k / 2;
+        let visits = words.div_ceil(512);
+        let (tiles, panels) = (m.div_ceil(12), n.div_ceil(PANEL));
+        Load { tiles, panels, words, packed_words: 0, visit_words: words / visits, visits, threads }
+    }
+
+    #[test]
+    fn more_threads_are_never_slower() {
+        for product in PRODUCTS {
+            let cost = |threads| Split::choose(load(product, threads)).cost();
+            let costs: Vec<usize> = [2, 3, 4, 8, 16, 32, 64].map(cost).to_vec();
+            assert!(costs.is_sorted_by(|fewer, more| fewer >= more), "{product:?}: {costs:?}");
+        }
+    }
+
+    #[test]
+    fn no_task_is_smaller_than_its_handing_over() {
+        for product in PRODUCTS {
+            for threads in [2, 8, 64] {
+                let split = Split::choose(load(product, threads));
+                let work = product.0 * product.1 * product.2 / 2 / (12 * PANEL) * PER_TILE_WORD;
+                let per_task = work / split.tasks();
+                assert!(
+                    split.tasks() == 1 || per_task >= PER_TASK,
+                    "{product:?}, {threads}: {per_task} cycles"
+                );
+            }
+        }
+    }
+}
