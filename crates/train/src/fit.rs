@@ -7,12 +7,13 @@
 use crate::batch::Batches;
 use crate::checkpoint::{self, State, Tensors};
 use crate::error::{Error, Result};
-use crate::evaluate::{self, SequenceLoss, mean_nats};
+use crate::evaluate::{self, mean_nats};
 use crate::gate::{self, Gate};
 use crate::prepare::{choose_keep, fingerprint, fresh_pair, pair, setup};
 use crate::schedule::learning_rate;
-use crate::settings::Settings;
-use crate::step::{StepReport, Trainer, packed};
+use crate::settings::{Settings, Way};
+use crate::start::{self, Start};
+use crate::step::{StepReport, Trainer};
 use crate::watch::{Sight, Watch};
 use penname_engine::Device;
 use penname_ledger::clock::Stopwatch;
@@ -28,8 +29,6 @@ use serde_json::json;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Training sequences that stand for all of them when the loss is compared before and after.
-const SAMPLE: usize = 24;
 const BEST: &str = "best.safetensors";
 
 /// Everything a run is made from.
@@ -73,8 +72,6 @@ pub struct Outcome {
     pub ending: Ending,
     /// Where it stood.
     pub state: State,
-    /// Held-out loss of every sequence under the base model.
-    pub base_losses: Vec<SequenceLoss>,
     /// The gates it passed.
     pub gates: Vec<Gate>,
 }
@@ -118,6 +115,9 @@ pub fn resume(
         });
     }
     let mut fit = Fit::begin(task, device, witness, stop, packs_of)?;
+    if fit.base.is_none() {
+        fit.measure_base(device)?;
+    }
     checkpoint::load(&path, &fit.trainer, device)?;
     fit.journal.truncate_after(|row: &serde_json::Value| {
         row["step"].as_u64().is_some_and(|step| step <= state.step)
@@ -145,9 +145,13 @@ struct Fit<'a> {
     journal: Journal,
     state: State,
     start: Tensors,
-    base_losses: Vec<SequenceLoss>,
+    parameters: Parameters,
+    /// Losses of the base, once they were measured.
+    base: Option<Start>,
+    /// The sequences of the first batch.
     sample: Vec<Sequence>,
-    sample_before: Vec<SequenceLoss>,
+    /// Held-out sequences that are measured again and again.
+    watched: Vec<Sequence>,
     gates: Vec<Gate>,
     clock: Stopwatch,
 }
@@ -168,21 +172,10 @@ impl<'a> Fit<'a> {
         parameters.add_pairs(&network, device, |slot| fresh_pair(&network, slot, task.seed))?;
         let keep = choose_keep(task, &network, device, witness)?;
 
-        // The base as it is, one sequence after the other: what training must start from.
-        let frozen = build(task.config, &setup(task, Method::Frozen))?;
-        let mut base = Scorer::new(frozen, &parameters, device)?;
-        let base_losses = evaluate::losses(&mut base, device, task.held_out)?;
-        let base_nats = mean_nats(&base_losses).unwrap_or(f64::NAN);
-        gates.push(gate::base_beats_frequencies(base_nats, &[task.train, task.held_out]).pass(witness)?);
         let mut batches = Batches::new(task.train, settings.batch_examples, settings.batch_tokens, task.seed);
         let first = make_packs(&mut batches, 0)?;
-        let sources: Vec<Sequence> =
-            first.iter().flat_map(|p| &p.sources).map(|&source| task.train[source].clone()).collect();
         gates.push(gate::labels_are_next_tokens(&first, task.train).pass(witness)?);
-        let alone: Vec<SequenceLoss> = one_by_one(&mut base, device, &sources)?;
-        let sample: Vec<Sequence> = task.train.iter().take(SAMPLE).cloned().collect();
-        let sample_before = evaluate::losses(&mut base, device, &sample)?;
-        base.release(device);
+        let (sample, watched) = (start::sequences(&first, task.train), start::watched(task, witness));
 
         // Dropout belongs to training: what is measured is the model as it will be used.
         let measured = Settings { dropout: 0.0, ..settings.clone() };
@@ -196,7 +189,7 @@ impl<'a> Fit<'a> {
             state: State {
                 step: 0,
                 fingerprint: fingerprint(task),
-                base_nats,
+                base_nats: f64::NAN,
                 watch: Watch::default(),
                 n_trained: 0,
                 n_tokens: 0,
@@ -210,24 +203,41 @@ impl<'a> Fit<'a> {
             trainer,
             scorer,
             start,
-            base_losses,
+            parameters,
+            base: None,
             sample,
-            sample_before,
+            watched,
             gates,
         };
-        let packed = fit.packed_loss(device, &first)?;
-        let alone = mean_nats(&alone).unwrap_or(f64::NAN);
-        fit.gates.push(gate::start_is_the_base(packed, alone).pass(witness)?);
+        if settings.method == Way::Full {
+            fit.measure_base(device)?;
+        }
         Ok(fit)
     }
 
-    /// Mean loss of micro-batches as the training data are packed, under the weights as they are.
-    fn packed_loss(&mut self, device: &mut dyn Device, packs: &[Pack]) -> Result<f64> {
-        let mut sum = 0.0;
-        for pack in packs {
-            sum += self.scorer.losses(device, packed(pack))?.iter().map(|loss| f64::from(*loss)).sum::<f64>();
+    /// Measures the base before training has touched it: with low-rank pairs, whenever it is wanted.
+    fn measure_base(&mut self, device: &mut dyn Device) -> Result<()> {
+        let sequences = (self.sample.as_slice(), self.watched.as_slice());
+        let base = Start::measure(self.task, &self.parameters, sequences, device)?;
+        self.state.base_nats = base.nats;
+        self.base = Some(base);
+        Ok(())
+    }
+
+    /// The claims about where training started, made when the first step has its loss.
+    ///
+    /// That loss is of the weights before the step, which compute what the base does: a fresh pair
+    /// adds nothing, dropped out or not.
+    fn pass_start(&mut self, first_nats: f64, device: &mut dyn Device) -> Result<()> {
+        if self.base.is_none() {
+            self.measure_base(device)?;
         }
-        Ok(sum / packs.iter().map(|pack| pack.n_trained).sum::<usize>().max(1) as f64)
+        let Some(base) = &self.base else { return Ok(()) };
+        let all = [self.task.train, self.task.held_out];
+        let alone = mean_nats(&base.sample).unwrap_or(f64::NAN);
+        self.gates.push(gate::base_beats_frequencies(base.nats, &all).pass(self.witness)?);
+        self.gates.push(gate::start_is_the_base(first_nats, alone).pass(self.witness)?);
+        Ok(())
     }
 
     fn go(mut self, device: &mut dyn Device) -> Result<Outcome> {
@@ -244,7 +254,7 @@ impl<'a> Fit<'a> {
         } else {
             self.finish(device)?;
         }
-        Ok(Outcome { ending, state: self.state, base_losses: self.base_losses, gates: self.gates })
+        Ok(Outcome { ending, state: self.state, gates: self.gates })
     }
 
     fn train(&mut self, device: &mut dyn Device) -> Result<Ending> {
@@ -261,6 +271,9 @@ impl<'a> Fit<'a> {
             self.state.n_tokens += report.n_tokens as u64;
             self.state.seconds = before + self.clock.seconds();
             self.report(&report, rate, watch.seconds())?;
+            if step == 0 {
+                self.pass_start(report.loss_nats, device)?;
+            }
             let last = self.state.step == settings.steps;
             if last || self.state.step.is_multiple_of(settings.evaluate_every) {
                 self.evaluate(device)?;
@@ -307,9 +320,9 @@ impl<'a> Fit<'a> {
         Ok(())
     }
 
-    /// Measures the held-out loss, and keeps the weights if it is the best so far.
+    /// Measures the loss of what is watched, and keeps the weights if it is the best so far.
     fn evaluate(&mut self, device: &mut dyn Device) -> Result<()> {
-        let losses = evaluate::losses(&mut self.scorer, device, self.task.held_out)?;
+        let losses = evaluate::losses(&mut self.scorer, device, &self.watched)?;
         let nats = mean_nats(&losses).unwrap_or(f64::NAN);
         let step = self.state.step;
         let sight = self.state.watch.see(step, nats);
@@ -332,7 +345,8 @@ impl<'a> Fit<'a> {
         checkpoint::set_weights(&self.trainer, device, &best, &tensors)?;
         self.gates.push(gate::weights_moved(&self.start, &tensors).pass(self.witness)?);
         let after = evaluate::losses(&mut self.scorer, device, &self.sample)?;
-        self.gates.push(gate::trained_loss_fell(&self.sample_before, &after).pass(self.witness)?);
+        let before = self.base.as_ref().map_or(&[][..], |base| &base.sample);
+        self.gates.push(gate::trained_loss_fell(before, &after).pass(self.witness)?);
         self.journal.sync()?;
         self.save_result(&tensors)?;
         checkpoint::save(self.task.run, &self.trainer, device, &self.state)?;
@@ -373,19 +387,6 @@ fn data_gates(task: &Task<'_>, witness: &dyn Witness) -> Result<Vec<Gate>> {
         gate::held_out_is_unseen(task.train, task.held_out),
     ];
     list.into_iter().map(|gate| gate.pass(witness)).collect()
-}
-
-/// The loss of every sequence in a run of its own.
-fn one_by_one(
-    scorer: &mut Scorer,
-    device: &mut dyn Device,
-    sequences: &[Sequence],
-) -> Result<Vec<SequenceLoss>> {
-    let mut losses = Vec::with_capacity(sequences.len());
-    for sequence in sequences {
-        losses.extend(evaluate::losses(scorer, device, std::slice::from_ref(sequence))?);
-    }
-    Ok(losses)
 }
 
 fn duration(seconds: f64) -> String {

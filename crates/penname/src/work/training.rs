@@ -10,6 +10,8 @@ use crate::settings::meant::{Auto, Train};
 
 /// Evaluations a run has at least, so that early stopping can fire and the best can be kept.
 const EVALUATIONS: u64 = 12;
+/// Steps between two evaluations at least: fewer change little that could be measured.
+const FEWEST_STEPS: u64 = 4;
 
 /// Decides what is automatic and says why.
 ///
@@ -23,7 +25,7 @@ pub(crate) fn resolve(
 ) -> Result<Settings, Failure> {
     let per_epoch = n_sequences.div_ceil(train.batch_examples.max(1)).max(1) as u64;
     let steps = train.steps.unwrap_or_else(|| (train.epochs * per_epoch as f64).round().max(1.0) as u64);
-    let evaluate_every = automatic(train.evaluate_every, (steps / EVALUATIONS).max(1));
+    let evaluate_every = automatic(train.evaluate_every, (steps / EVALUATIONS).max(FEWEST_STEPS));
     let settings = Settings {
         method: way(&train.method)?,
         rank: train.rank,
@@ -57,7 +59,7 @@ fn announce(settings: &Settings, per_epoch: u64, n_sequences: usize, witness: &d
         settings.batch_examples
     );
     witness.see(&Event::Choice(Choice::new("steps", settings.steps, reason)));
-    let n = settings.steps / settings.evaluate_every.max(1);
+    let n = settings.steps.div_ceil(settings.evaluate_every.max(1));
     let reason = format!("{n} evaluations in the run, the best weights are kept");
     witness.see(&Event::Choice(Choice::new(
         "evaluate every",

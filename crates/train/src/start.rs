@@ -1,0 +1,66 @@
+//! What training starts from, and what it is watched on.
+
+use crate::error::Result;
+use crate::evaluate::{self, SequenceLoss, mean_nats};
+use crate::fit::Task;
+use crate::prepare::setup;
+use penname_engine::Device;
+use penname_ledger::event::{Event, Witness};
+use penname_model::{Method, Parameters, Scorer, build};
+use penname_token::Sequence;
+use penname_token::pack::Pack;
+
+/// Fewest held-out sequences that are watched, if there are as many.
+const FEWEST: usize = 8;
+
+/// Tokens trained for each token watched. Measuring costs less than half of training, so a quarter
+/// of the tokens is about a tenth of the time.
+const SHARE: usize = 4;
+
+/// Losses of the base model.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Start {
+    /// Of each sequence of the first batch, in a run of its own.
+    pub(crate) sample: Vec<SequenceLoss>,
+    /// Mean over the tokens of the sequences watched, in nats.
+    pub(crate) nats: f64,
+}
+
+impl Start {
+    /// Measures the base. Low-rank pairs do not touch it; full training does, from its first step on.
+    pub(crate) fn measure(
+        task: &Task<'_>,
+        parameters: &Parameters,
+        (sample, watched): (&[Sequence], &[Sequence]),
+        device: &mut dyn Device,
+    ) -> Result<Self> {
+        let frozen = build(task.config, &setup(task, Method::Frozen))?;
+        let mut base = Scorer::new(frozen, parameters, device)?;
+        let nats = mean_nats(&evaluate::losses(&mut base, device, watched)?).unwrap_or(f64::NAN);
+        let mut losses = Vec::with_capacity(sample.len());
+        for sequence in sample {
+            losses.extend(evaluate::losses(&mut base, device, std::slice::from_ref(sequence))?);
+        }
+        base.release(device);
+        Ok(Self { sample: losses, nats })
+    }
+}
+
+/// The sequences of a batch.
+pub(crate) fn sequences(packs: &[Pack], train: &[Sequence]) -> Vec<Sequence> {
+    packs.iter().flat_map(|pack| &pack.sources).map(|&source| train[source].clone()).collect()
+}
+
+/// Held-out sequences, spread evenly, so many that watching them costs little beside training.
+pub(crate) fn watched(task: &Task<'_>, witness: &dyn Witness) -> Vec<Sequence> {
+    let mean = |list: &[Sequence]| list.iter().map(Sequence::len).sum::<usize>() / list.len().max(1);
+    let examples = usize::try_from(task.settings.evaluate_every).unwrap_or(usize::MAX);
+    let trained = examples.saturating_mul(task.settings.batch_examples).saturating_mul(mean(task.train));
+    let (all, n) = (task.held_out.len(), trained / SHARE / mean(task.held_out).max(1));
+    let n = n.max(FEWEST).min(all);
+    if n < all {
+        let reason = "measuring takes about a tenth of the time; the report measures all";
+        witness.see(&Event::choice("watched", format!("{n} of {all} held-out examples"), reason));
+    }
+    (0..n).map(|i| task.held_out[i * all / n].clone()).collect()
+}
