@@ -77,6 +77,8 @@ pub struct Inputs {
     pub dropout_seed: TensorId,
     /// First row of each row's document, (M, 1): packed documents.
     pub starts: Option<TensorId>,
+    /// Rows of a prefix that all documents share, (1, 1): packed documents.
+    pub shared: Option<TensorId>,
     /// Rows whose result is wanted, those with loss or those with logits, (picked, 1).
     pub picked: TensorId,
     /// Targets of the rows picked, (picked, 1).
@@ -133,6 +135,7 @@ impl Network {
             positions: ids(&mut program, "positions"),
             dropout_seed: program.input("dropout seed", Rows::Fixed(1), 1, DType::U32),
             starts: loss.then(|| ids(&mut program, "starts")),
+            shared: loss.then(|| program.input("shared", Rows::Fixed(1), 1, DType::U32)),
             picked: picked(&mut program, "picked"),
             targets: loss.then(|| picked(&mut program, "targets")),
             gradient_scale: loss.then(|| program.input("gradient scale", Rows::Fixed(1), 1, DType::F32)),
@@ -273,10 +276,10 @@ impl Network {
                 let op = CachedAttention { qkv: rotated, first, at, keys, values, heads, scale, out };
                 self.program.push(Section::Forward, op);
             }
-            (_, Inputs { starts: Some(starts), .. }) => {
+            (_, Inputs { starts: Some(starts), shared, .. }) => {
                 let lse = self.program.activation("lse", Rows::Tokens, heads.query, DType::F32);
-                self.program
-                    .push(Section::Forward, Attention { qkv: rotated, starts, heads, scale, out, lse });
+                let op = Attention { qkv: rotated, starts, shared, heads, scale, out, lse };
+                self.program.push(Section::Forward, op);
             }
             _ => unreachable!(
                 "`begin` gives a network for a loss its starts, and one that generates its cache rows"

@@ -1,4 +1,10 @@
 //! Documents side by side: what a network made for a loss reads, and the losses it gives back.
+//!
+//! ```text
+//! rows       p p p │ a a a a │ b b b │ …       p: what all documents begin with, once
+//! positions  0 1 2 │ 3 4 5 6 │ 3 4 5 │
+//! starts     0 0 0 │ 3 3 3 3 │ 7 7 7 │         shared 3
+//! ```
 
 use crate::network::Network;
 use penname_engine::op::IGNORE;
@@ -11,8 +17,10 @@ pub struct Packed<'a> {
     pub tokens: &'a [u32],
     /// Its position in its document, (M).
     pub positions: &'a [u32],
-    /// The row at which its document begins, (M).
+    /// The row at which its document begins, behind what is shared, (M).
     pub starts: &'a [u32],
+    /// Rows at the beginning that all documents share: every row behind them sees them too.
+    pub shared: usize,
     /// The token to be predicted, or [`u32::MAX`] for none, (M).
     pub targets: &'a [u32],
 }
@@ -40,6 +48,7 @@ impl Packed<'_> {
         write(inputs.positions, self.positions);
         write(inputs.picked, &picked);
         inputs.starts.into_iter().for_each(|input| write(input, self.starts));
+        inputs.shared.into_iter().for_each(|input| write(input, &[self.shared as u32]));
         inputs.targets.into_iter().for_each(|input| write(input, &targets));
         if let Some(input) = inputs.gradient_scale {
             session.write(device, input, extent, &[gradient_scale]);

@@ -75,16 +75,21 @@ fn check(packed: &Packed<'_>, vocabulary: usize, budget: usize) -> Result<()> {
     let targets = packed.targets.iter().filter(|id| **id != IGNORE);
     match packed.tokens.iter().chain(targets).find(|id| **id as usize >= vocabulary) {
         Some(&found) => Err(Error::TokenId { found, vocabulary }),
-        None => check_starts(packed.starts),
+        None => check_starts(packed.starts, packed.shared),
     }
 }
 
-/// A row begins a document itself or belongs to that of the row before.
-fn check_starts(starts: &[u32]) -> Result<()> {
+/// A row begins a document itself or belongs to that of the row before; the first `shared` are one.
+fn check_starts(starts: &[u32], shared: usize) -> Result<()> {
     let mut start = 0;
     for (row, &found) in starts.iter().enumerate() {
-        if found as usize != row && (row == 0 || found != start) {
-            let expected = if row == 0 { "0".to_owned() } else { format!("{start} or {row}") };
+        let (begins, goes_on) = (found as usize == row, row > 0 && row != shared && found == start);
+        if !(begins && !(1..shared).contains(&row) || goes_on) {
+            let expected = match row {
+                _ if row == 0 || row == shared => row.to_string(),
+                _ if row < shared => "0".to_owned(),
+                _ => format!("{start} or {row}"),
+            };
             return Err(Error::PackedRow { what: "start", row, found, expected });
         }
         start = found;

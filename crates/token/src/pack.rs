@@ -5,6 +5,11 @@
 //! the **one place where labels are shifted**: the target of a row is the next
 //! token of the same sequence, if that token carries loss. No caller shifts
 //! again, and no target crosses from one sequence into the next.
+//!
+//! What all sequences of a step begin with, a persona or the template's own
+//! system prompt, is laid down once, before them: what comes later does not
+//! change it, so one copy of its rows serves all. No row with a target is ever
+//! among them.
 
 use std::ops::Range;
 
@@ -13,6 +18,9 @@ use crate::sequence::Sequence;
 
 /// The target of a row that teaches nothing.
 pub const IGNORE: u32 = u32::MAX;
+
+/// Fewer tokens than these are not worth the sums of gradients that sharing them takes.
+const FEWEST_SHARED: usize = 8;
 
 /// The rows of one step.
 ///
@@ -24,11 +32,13 @@ pub struct Pack {
     pub tokens: Vec<u32>,
     /// Its position in its own sequence.
     pub positions: Vec<u32>,
-    /// The row at which its sequence begins.
+    /// The row at which its sequence begins, or goes on after what is shared.
     pub starts: Vec<u32>,
+    /// Rows at the beginning that are the beginning of every sequence.
+    pub shared: usize,
     /// The token to be predicted at this row, or [`IGNORE`].
     pub targets: Vec<u32>,
-    /// The rows of each sequence, in order.
+    /// The rows of each sequence, in order, without those shared.
     pub documents: Vec<Range<usize>>,
     /// For each entry of `documents`, the index of its sequence in the list that was packed.
     pub sources: Vec<usize>,
@@ -47,24 +57,94 @@ impl Pack {
         self.tokens.is_empty()
     }
 
-    /// Lays one more sequence into the rows.
-    fn push(&mut self, source: usize, sequence: &Sequence) {
+    /// Number of tokens in its sequences, those shared counted for each.
+    pub fn n_tokens(&self) -> usize {
+        self.len() + self.documents.len().saturating_sub(1) * self.shared
+    }
+
+    /// Lays sequences side by side, behind the `shared` tokens that all begin with.
+    fn lay(sequences: &[Sequence], draft: &Draft) -> Self {
+        let mut pack = Self { shared: draft.n_shared(), ..Self::default() };
+        for (at, &source) in draft.sources.iter().enumerate() {
+            let sequence = &sequences[source];
+            if at == 0 {
+                pack.push(sequence, 0..pack.shared);
+            }
+            let start = pack.len();
+            pack.push(sequence, pack.shared..sequence.len());
+            pack.documents.push(start..pack.len());
+            pack.sources.push(source);
+        }
+        pack
+    }
+
+    /// Lays some positions of a sequence into the rows.
+    fn push(&mut self, sequence: &Sequence, positions: Range<usize>) {
         let start = self.len();
-        for (position, &token) in sequence.ids.iter().enumerate() {
+        for position in positions {
             let next = position + 1;
             let target = match sequence.mask.get(next) {
                 Some(true) => sequence.ids[next],
                 _ => IGNORE,
             };
-            self.tokens.push(token);
+            self.tokens.push(sequence.ids[position]);
             self.positions.push(position as u32);
             self.starts.push(start as u32);
             self.targets.push(target);
             self.n_trained += usize::from(target != IGNORE);
         }
-        self.documents.push(start..self.len());
-        self.sources.push(source);
     }
+}
+
+/// Sequences that will be laid side by side.
+#[derive(Debug, Default)]
+struct Draft {
+    sources: Vec<usize>,
+    n_tokens: usize,
+    /// Tokens that all of them begin with, none of them with a target.
+    n_same: usize,
+}
+
+impl Draft {
+    /// Takes one more sequence if the rows stay inside the budget.
+    fn take(&mut self, sequences: &[Sequence], source: usize, budget: usize) -> bool {
+        let sequence = &sequences[source];
+        let n_same = match self.sources.first() {
+            Some(&first) => self.n_same.min(n_same(&sequences[first], sequence)),
+            None => n_free(sequence),
+        };
+        let mut sources = std::mem::take(&mut self.sources);
+        sources.push(source);
+        let with = Self { sources, n_tokens: self.n_tokens + sequence.len(), n_same };
+        let fits = with.n_rows() <= budget;
+        if fits {
+            *self = with;
+        } else {
+            self.sources = with.sources;
+            self.sources.pop();
+        }
+        fits
+    }
+
+    fn n_shared(&self) -> usize {
+        if self.sources.len() > 1 && self.n_same >= FEWEST_SHARED { self.n_same } else { 0 }
+    }
+
+    fn n_rows(&self) -> usize {
+        self.n_tokens - self.sources.len().saturating_sub(1) * self.n_shared()
+    }
+}
+
+/// Tokens at the beginning whose rows have no target, the last token never counted.
+fn n_free(sequence: &Sequence) -> usize {
+    let first_target = sequence.mask.iter().position(|trained| *trained).unwrap_or(sequence.len());
+    first_target.saturating_sub(1)
+}
+
+/// Tokens that both begin with, and whose rows have a target in neither.
+fn n_same(a: &Sequence, b: &Sequence) -> usize {
+    let n_equal = a.ids.iter().zip(&b.ids).take_while(|(a, b)| a == b).count();
+    n_equal.min(n_free(a)).min(n_free(b))
 }
 
 /// Packs in the given order, for evaluation: the next sequence goes into the
@@ -74,14 +154,13 @@ impl Pack {
 /// A sequence is longer than `budget`.
 pub fn pack_in_order(sequences: &[Sequence], budget: usize) -> Result<Vec<Pack>> {
     check_lengths(sequences, budget)?;
-    let mut packs: Vec<Pack> = Vec::new();
-    for (source, sequence) in sequences.iter().enumerate().filter(|(_, s)| !s.is_empty()) {
-        match packs.last_mut() {
-            Some(pack) if pack.len() + sequence.len() <= budget => pack.push(source, sequence),
-            _ => packs.push(one(source, sequence)),
+    let mut drafts: Vec<Draft> = Vec::new();
+    for (source, _) in sequences.iter().enumerate().filter(|(_, s)| !s.is_empty()) {
+        if !drafts.last_mut().is_some_and(|last| last.take(sequences, source, budget)) {
+            drafts.push(one(sequences, source, budget));
         }
     }
-    Ok(packs)
+    Ok(drafts.iter().map(|draft| Pack::lay(sequences, draft)).collect())
 }
 
 /// Packs for training, with few empty rows: within each window of `window`
@@ -108,23 +187,22 @@ pub fn pack_tightly(
         let mut longest_first: Vec<usize> =
             neighbours.iter().copied().filter(|&i| !sequences[i].is_empty()).collect();
         longest_first.sort_by_key(|&i| std::cmp::Reverse(sequences[i].len()));
-        let mut window_packs: Vec<Pack> = Vec::new();
+        let mut drafts: Vec<Draft> = Vec::new();
         for source in longest_first {
-            let sequence = &sequences[source];
-            match window_packs.iter_mut().find(|pack| pack.len() + sequence.len() <= budget) {
-                Some(pack) => pack.push(source, sequence),
-                None => window_packs.push(one(source, sequence)),
+            if !drafts.iter_mut().any(|draft| draft.take(sequences, source, budget)) {
+                drafts.push(one(sequences, source, budget));
             }
         }
-        packs.append(&mut window_packs);
+        packs.extend(drafts.iter().map(|draft| Pack::lay(sequences, draft)));
     }
     Ok(packs)
 }
 
-fn one(source: usize, sequence: &Sequence) -> Pack {
-    let mut pack = Pack::default();
-    pack.push(source, sequence);
-    pack
+/// A draft of one sequence, which lengths were checked for.
+fn one(sequences: &[Sequence], source: usize, budget: usize) -> Draft {
+    let mut draft = Draft::default();
+    draft.take(sequences, source, budget);
+    draft
 }
 
 fn check_lengths(sequences: &[Sequence], budget: usize) -> Result<()> {

@@ -175,6 +175,7 @@ impl<'a> Fit<'a> {
         let mut batches = Batches::new(task.train, settings.batch_examples, settings.batch_tokens, task.seed);
         let first = make_packs(&mut batches, 0)?;
         gates.push(gate::labels_are_next_tokens(&first, task.train).pass(witness)?);
+        start::announce_shared(&first, witness);
         let (sample, watched) = (start::sequences(&first, task.train), start::watched(task, witness));
 
         // Dropout belongs to training: what is measured is the model as it will be used.
@@ -298,7 +299,7 @@ impl<'a> Fit<'a> {
         let tokens_per_s = report.n_tokens as f64 / seconds;
         let row = json!({
             "step": done, "loss": report.loss_nats, "grad_norm": report.grad_norm, "learning_rate": rate,
-            "tokens": report.n_tokens, "trained_tokens": report.n_trained, "tokens_per_s": tokens_per_s,
+            "tokens": report.n_tokens, "rows": report.n_rows, "trained_tokens": report.n_trained, "tokens_per_s": tokens_per_s,
         });
         self.journal.append(&row)?;
         self.witness.see(&Event::Metric { row });

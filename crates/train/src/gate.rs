@@ -117,8 +117,9 @@ pub fn labels_are_next_tokens(packs: &[Pack], sequences: &[Sequence]) -> Gate {
     for pack in packs {
         for (rows, &source) in pack.documents.iter().zip(&pack.sources) {
             let sequence = &sequences[source];
-            for (position, &target) in pack.targets[rows.clone()].iter().enumerate() {
-                let next = position + 1;
+            // The rows shared are its first positions.
+            let targets = pack.targets[..pack.shared].iter().chain(&pack.targets[rows.clone()]);
+            for (next, &target) in (1..).zip(targets) {
                 let expected =
                     if sequence.mask.get(next) == Some(&true) { sequence.ids[next] } else { IGNORE };
                 n_targets += usize::from(expected != IGNORE || target != IGNORE);

@@ -46,6 +46,17 @@ impl Start {
     }
 }
 
+/// Says what the sequences of a batch begin with alike, if they do.
+pub(crate) fn announce_shared(packs: &[Pack], witness: &dyn Witness) {
+    let Some(pack) = packs.iter().filter(|pack| pack.shared > 0).max_by_key(|pack| pack.documents.len())
+    else {
+        return;
+    };
+    let value = format!("a prefix of {} tokens is computed once", pack.shared);
+    let reason = format!("{} examples of the first batch begin with it", pack.documents.len());
+    witness.see(&Event::choice("shared rows", value, reason));
+}
+
 /// The sequences of a batch.
 pub(crate) fn sequences(packs: &[Pack], train: &[Sequence]) -> Vec<Sequence> {
     packs.iter().flat_map(|pack| &pack.sources).map(|&source| train[source].clone()).collect()

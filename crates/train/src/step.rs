@@ -37,8 +37,10 @@ pub struct StepReport {
     pub loss_nats: f64,
     /// Norm of the gradient before clipping.
     pub grad_norm: f64,
-    /// Rows computed.
+    /// Tokens of its sequences.
     pub n_tokens: usize,
+    /// Rows computed for them: what sequences have in common is computed once.
+    pub n_rows: usize,
     /// Rows with a target.
     pub n_trained: usize,
 }
@@ -104,12 +106,19 @@ impl Trainer {
         if !(loss_nats.is_finite() && grad_norm.is_finite()) {
             return Err(Error::Diverged { step, loss_nats, grad_norm });
         }
-        let n_tokens = packs.iter().map(Pack::len).sum();
-        Ok(StepReport { loss_nats, grad_norm, n_tokens, n_trained })
+        let n_tokens = packs.iter().map(Pack::n_tokens).sum();
+        let n_rows = packs.iter().map(Pack::len).sum();
+        Ok(StepReport { loss_nats, grad_norm, n_tokens, n_rows, n_trained })
     }
 }
 
 /// The rows of a micro-batch as a network reads them.
 pub fn packed(pack: &Pack) -> Packed<'_> {
-    Packed { tokens: &pack.tokens, positions: &pack.positions, starts: &pack.starts, targets: &pack.targets }
+    Packed {
+        tokens: &pack.tokens,
+        positions: &pack.positions,
+        starts: &pack.starts,
+        shared: pack.shared,
+        targets: &pack.targets,
+    }
 }

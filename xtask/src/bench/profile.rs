@@ -32,8 +32,10 @@ pub(super) fn flops(op: &Op, program: &Program, pack: &Pack) -> f64 {
     let rows = pack.len() as f64;
     match op {
         Op::Attention(_) | Op::AttentionBackward(_) => {
-            let squares: usize = pack.documents.iter().map(|rows| rows.len() * rows.len()).sum();
-            at_most * squares as f64 / (rows * rows)
+            // A document's rows see themselves so far, and all that is shared: twice as much of it.
+            let own = |rows: &std::ops::Range<usize>| rows.len() * (rows.len() + 2 * pack.shared);
+            let squares: usize = pack.documents.iter().map(own).sum();
+            at_most * (squares + pack.shared * pack.shared) as f64 / (rows * rows)
         }
         _ => at_most,
     }

@@ -1,10 +1,11 @@
 //! Causal attention over documents packed side by side.
 //!
 //! For query row i of head h, with `a = starts[i]` the first row of its
-//! document and κ the kv head that serves h:
+//! document, P the rows of a prefix that all documents share, and κ the kv head
+//! that serves h:
 //!
 //! ```text
-//! s_ij = scale · q_i · k_j            j in a..=i
+//! s_ij = scale · q_i · k_j            j in 0..P and in a..=i
 //! p_ij = exp(s_ij − lse_i)            lse_i = ln Σ_j exp(s_ij)
 //! o_i  = Σ_j p_ij v_j
 //! ```
@@ -20,6 +21,7 @@
 
 use super::{
     Access, Host, Operation, Real, expect, expect_cols, expect_f32, expect_ids, expect_reals, expect_rows,
+    visit_option,
 };
 use crate::derive::Derive;
 use crate::program::{Extent, Program, ShapeError, TensorId};
@@ -65,6 +67,8 @@ pub struct Attention {
     pub qkv: TensorId,
     /// For each row the first row of its document, (M, 1).
     pub starts: TensorId,
+    /// P, (1, 1): that many rows, a document of their own, are the beginning of every other one.
+    pub shared: Option<TensorId>,
     /// How the columns divide.
     pub heads: Heads,
     /// Multiplies the products of queries and keys.
@@ -143,6 +147,7 @@ impl Operation for Attention {
     fn visit(&mut self, visitor: &mut dyn FnMut(Access, &mut TensorId)) {
         visitor(Access::Read, &mut self.qkv);
         visitor(Access::Read, &mut self.starts);
+        visit_option(visitor, Access::Read, &mut self.shared);
         visitor(Access::Write, &mut self.out);
         visitor(Access::Write, &mut self.lse);
     }
@@ -150,6 +155,7 @@ impl Operation for Attention {
     fn check(&self, program: &Program) -> Result<(), ShapeError> {
         check_heads(Self::NAME, program, self.qkv, self.out, self.heads)?;
         expect_ids(Self::NAME, program, self.starts)?;
+        self.shared.map_or(Ok(()), |shared| expect_ids(Self::NAME, program, shared))?;
         expect_f32(Self::NAME, program, self.lse)?;
         expect_cols(Self::NAME, program, self.lse, self.heads.query)
     }
@@ -165,12 +171,11 @@ impl Operation for Attention {
         let mut out = vec![R::zero(); host.rows(self.out) * host.cols(self.out)];
         let mut lse = vec![R::zero(); host.rows(self.lse) * self.heads.query];
         for row in 0..host.rows(self.qkv) {
-            let first = host.ids(self.starts)[row] as usize;
             for head in 0..self.heads.query {
                 let (q, k, v) = self.heads.columns(head);
                 let probabilities = self.probabilities(host, row, head, &mut lse);
                 let out = &mut out[row * self.heads.query_cols() + q..][..width];
-                for (j, p) in (first..).zip(probabilities) {
+                for (j, p) in self.seen(host, row).zip(probabilities) {
                     out.iter_mut().zip(&host.row(self.qkv, j)[v..v + width]).for_each(|(o, &v)| *o += p * v);
                 }
                 debug_assert!(k >= self.heads.query_cols(), "keys stand behind queries");
@@ -189,15 +194,21 @@ impl Operation for Attention {
 }
 
 impl Attention {
+    /// The rows that a row sees.
+    fn seen<R: Real>(&self, host: &Host<R>, row: usize) -> impl Iterator<Item = usize> + use<R> {
+        let first = host.ids(self.starts)[row] as usize;
+        let shared = self.shared.map_or(0, |shared| host.ids(shared)[0] as usize);
+        (0..shared.min(first)).chain(first..=row)
+    }
+
     /// Probabilities of one row and head over the rows of its document so far.
     fn probabilities<R: Real>(&self, host: &Host<R>, row: usize, head: usize, lse: &mut [R]) -> Vec<R> {
         let (q, k, _) = self.heads.columns(head);
         let width = self.heads.width;
         let query = &host.row(self.qkv, row)[q..q + width];
         let scale = R::from_f64(f64::from(self.scale));
-        let rows = host.ids(self.starts)[row] as usize..=row;
         let mut scores: Vec<R> =
-            rows.map(|j| scale * dot(query, &host.row(self.qkv, j)[k..k + width])).collect();
+            self.seen(host, row).map(|j| scale * dot(query, &host.row(self.qkv, j)[k..k + width])).collect();
         lse[row * self.heads.query + head] = softmax(&mut scores);
         scores
     }
@@ -212,6 +223,7 @@ impl Operation for AttentionBackward {
         {
             visitor(Access::Read, tensor);
         }
+        visit_option(visitor, Access::Read, &mut self.forward.shared);
         visitor(Access::Read, &mut self.dout);
         visitor(Access::Write, &mut self.dqkv);
     }
@@ -226,7 +238,7 @@ impl Operation for AttentionBackward {
     }
 
     fn reference<R: Real>(&self, host: &mut Host<R>) {
-        let Attention { qkv, starts, heads, scale, out, lse } = self.forward;
+        let Attention { qkv, heads, scale, out, lse, .. } = self.forward;
         let (width, cols) = (heads.width, heads.total_cols());
         let scale = R::from_f64(f64::from(scale));
         let mut dqkv = vec![R::zero(); host.rows(qkv) * cols];
@@ -236,7 +248,7 @@ impl Operation for AttentionBackward {
                 let query = &host.row(qkv, row)[q..q + width];
                 let dout = &host.row(self.dout, row)[q..q + width];
                 let delta = dot(dout, &host.row(out, row)[q..q + width]);
-                for j in host.ids(starts)[row] as usize..=row {
+                for j in self.forward.seen(host, row) {
                     let (key, value) = (&host.row(qkv, j)[k..k + width], &host.row(qkv, j)[v..v + width]);
                     let p = (scale * dot(query, key) - host.row(lse, row)[head]).exp();
                     let ds = p * (dot(dout, value) - delta) * scale;

@@ -130,7 +130,12 @@ pub(crate) fn all(precision: Precision) -> Vec<Case> {
         (&[9, 20], 8, 1, 80),
         (&[130], 3, 3, 128),
     ] {
-        cases.push(attention(lengths, Heads { query, kv, width }, precision));
+        cases.push(attention(lengths, None, Heads { query, kv, width }, precision));
+    }
+    for (lengths, query, kv, width) in
+        [(&[5, 1, 7][..], 3, 1, 16), (&[67, 9, 40], 4, 2, 64), (&[6, 60, 71], 3, 3, 32), (&[130], 2, 1, 16)]
+    {
+        cases.push(attention(lengths, Some(lengths[0]), Heads { query, kv, width }, precision));
     }
     cases.push(cached(precision));
     for (m, n, k, rank) in [(1, 5, 3, 1), (13, 48, 70, 8), (70, 33, 64, 16), (17, 96, 31, 4)] {
@@ -193,19 +198,25 @@ fn rope(m: usize, e: usize, precision: Precision) -> Case {
     case.finish(Rope { x, cos, sin, heads: 2, head_width: e, inverse: false, y }, &[y])
 }
 
-fn attention(lengths: &[usize], heads: Heads, precision: Precision) -> Case {
+/// `shared`: rows of the first document, which all others begin with.
+fn attention(lengths: &[usize], shared: Option<usize>, heads: Heads, precision: Precision) -> Case {
     let m = lengths.iter().sum();
     let mut case = Case::new(
-        format!("attention {lengths:?} {}/{}x{}", heads.query, heads.kv, heads.width),
+        format!("attention {lengths:?} {}/{}x{} {shared:?}", heads.query, heads.kv, heads.width),
         m,
         precision,
     );
     let starts = case.token_ids("starts", starts(lengths));
+    let shared = shared.map(|shared| {
+        let id = case.program.input("shared", Rows::Fixed(1), 1, DType::U32);
+        case.ids.push((id, vec![shared as u32]));
+        id
+    });
     let qkv = case.rows("qkv", heads.total_cols());
     let out = case.result("out", Rows::Tokens, heads.query_cols(), precision.dtype());
     let lse = case.result("lse", Rows::Tokens, heads.query, DType::F32);
     let scale = 1.0 / (heads.width as f32).sqrt();
-    case.finish(Attention { qkv, starts, heads, scale, out, lse }, &[out])
+    case.finish(Attention { qkv, starts, shared, heads, scale, out, lse }, &[out])
 }
 
 fn cached(precision: Precision) -> Case {

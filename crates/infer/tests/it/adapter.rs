@@ -50,7 +50,8 @@ fn losses(model: &Model<'_>, device: &mut Cpu) -> Vec<f32> {
     let tokens = ids(1, 20);
     let targets = ids(2, 20);
     let positions: Vec<u32> = (0..20).collect();
-    let packed = Packed { tokens: &tokens, positions: &positions, starts: &[0; 20], targets: &targets };
+    let packed =
+        Packed { tokens: &tokens, positions: &positions, starts: &[0; 20], shared: 0, targets: &targets };
     scorer.losses(device, packed).unwrap()
 }
 

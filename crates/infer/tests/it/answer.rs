@@ -88,7 +88,8 @@ fn log_probs_are_those_the_scorer_finds() {
     let targets: Vec<u32> = tokens[1..].iter().copied().chain([u32::MAX]).collect();
     let positions: Vec<u32> = (0..tokens.len() as u32).collect();
     let starts = vec![0; tokens.len()];
-    let packed = Packed { tokens: &tokens, positions: &positions, starts: &starts, targets: &targets };
+    let packed =
+        Packed { tokens: &tokens, positions: &positions, starts: &starts, shared: 0, targets: &targets };
     let losses = scorer.losses(&mut device, packed).unwrap();
     let expected: Vec<f32> = losses[7..16].iter().map(|loss| -loss).collect();
     assert_close(&answer.log_probs, &expected, TOLERANCE);

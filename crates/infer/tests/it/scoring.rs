@@ -27,7 +27,7 @@ impl Rows {
 
     fn packed(&self) -> Packed<'_> {
         let Self { tokens, positions, starts, targets } = self;
-        Packed { tokens, positions, starts, targets }
+        Packed { tokens, positions, starts, shared: 0, targets }
     }
 }
 

@@ -157,7 +157,7 @@ pub(crate) fn uncached(scorer: &mut Scorer, device: &mut Cpu, tokens: &[u32]) ->
     let mut rows = vec![Vec::new(); tokens.len()];
     for id in 0..VOCABULARY as u32 {
         let targets = vec![id; tokens.len()];
-        let packed = Packed { tokens, positions: &positions, starts: &starts, targets: &targets };
+        let packed = Packed { tokens, positions: &positions, starts: &starts, shared: 0, targets: &targets };
         let losses = scorer.losses(device, packed).unwrap();
         rows.iter_mut().zip(losses).for_each(|(row, loss)| row.push(-loss));
     }

@@ -114,7 +114,8 @@ fn feed(session: &Session, net: &Network, device: &mut Cpu, documents: &[Vec<u32
         targets.extend(ids[1..].iter().copied().chain([IGNORE]));
     }
     let tokens = documents.concat();
-    let packed = Packed { tokens: &tokens, positions: &positions, starts: &starts, targets: &targets };
+    let packed =
+        Packed { tokens: &tokens, positions: &positions, starts: &starts, shared: 0, targets: &targets };
     packed.feed(net, session, device, scale);
     session.write_ids(device, net.inputs.dropout_seed, packed.extent(), &[0]);
     packed.extent()

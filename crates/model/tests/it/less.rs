@@ -1,4 +1,5 @@
-//! Work that is left out leaves no trace: rows without loss, and what lies below the lowest pair.
+//! Work that is left out leaves no trace: rows without loss, what documents begin with alike, and
+//! what lies below the lowest pair.
 
 use std::collections::BTreeMap;
 
@@ -19,6 +20,7 @@ struct Rows {
     tokens: Vec<u32>,
     positions: Vec<u32>,
     starts: Vec<u32>,
+    shared: usize,
     targets: Vec<u32>,
 }
 
@@ -36,6 +38,26 @@ impl Rows {
         rows
     }
 
+    /// Every document with `prefix` before it and no target inside, laid down once or for each.
+    fn prefixed(prefix: &[u32], documents: &[Vec<u32>], once: bool) -> Self {
+        let n = prefix.len();
+        let begun: Vec<Vec<u32>> = documents.iter().map(|ids| [prefix, ids].concat()).collect();
+        let mut rows = Self { shared: if once { n } else { 0 }, ..Self::default() };
+        for (idx, document) in begun.iter().enumerate() {
+            let whole = Self::new(std::slice::from_ref(document)).only(|row| row >= n);
+            // Once: the second and later documents leave out what the first began with.
+            let cut = if once { n } else { 0 };
+            for piece in [0..cut, cut..document.len()].into_iter().skip(usize::from(once && idx > 0)) {
+                let start = rows.tokens.len() as u32;
+                rows.starts.extend(piece.clone().map(|_| start));
+                rows.tokens.extend(&whole.tokens[piece.clone()]);
+                rows.positions.extend(&whole.positions[piece.clone()]);
+                rows.targets.extend(&whole.targets[piece]);
+            }
+        }
+        rows
+    }
+
     /// The same rows with the targets of those that are `wanted`.
     fn only(&self, wanted: impl Fn(usize) -> bool) -> Self {
         let targets =
@@ -44,8 +66,8 @@ impl Rows {
     }
 
     fn packed(&self) -> Packed<'_> {
-        let Self { tokens, positions, starts, targets } = self;
-        Packed { tokens, positions, starts, targets }
+        let Self { tokens, positions, starts, shared, targets } = self;
+        Packed { tokens, positions, starts, shared: *shared, targets }
     }
 }
 
@@ -97,6 +119,31 @@ fn rows_without_loss_change_no_loss_and_no_gradient() {
             assert_close(name, &sum, whole, 1e-5);
         }
     }
+}
+
+/// What all documents begin with is computed once, and all of them add to its gradient.
+#[test]
+fn a_prefix_computed_once_changes_no_loss_and_no_gradient() {
+    let golden = golden("tied");
+    let (prefix, documents) = (&golden.documents[0][..9], &golden.documents[..3]);
+    let each = Rows::prefixed(prefix, documents, false);
+    let once = Rows::prefixed(prefix, documents, true);
+    assert_eq!(once.tokens.len() + 2 * prefix.len(), each.tokens.len());
+    let (low_rank, pairs) = lora();
+    for (method, keep) in [(&full(), Keep::All), (&low_rank, Keep::All), (&low_rank, Keep::BlockInputs)] {
+        let (expected, whole) = run(&golden, method, &pairs, keep, &each);
+        let (found, shared) = run(&golden, method, &pairs, keep, &once);
+        let of_targets = |losses: &[f32]| losses.iter().copied().filter(|x| *x != 0.0).collect::<Vec<_>>();
+        assert_close("losses", &of_targets(&found), &of_targets(&expected), 1e-5);
+        for (name, gradient) in &whole {
+            assert_close(name, &shared[name], gradient, 1e-5);
+        }
+    }
+    // Were the prefix not seen, the losses would be others.
+    let (_, pairs) = lora();
+    let blind = Rows { shared: 0, ..once.clone() };
+    let [seen, unseen] = [&once, &blind].map(|rows| run(&golden, &low_rank, &pairs, Keep::All, rows).0);
+    assert!(seen.iter().zip(&unseen).any(|(a, b)| (a - b).abs() > 1e-3));
 }
 
 #[test]

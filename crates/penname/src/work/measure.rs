@@ -113,6 +113,7 @@ fn document_losses(
             tokens: &pack.tokens,
             positions: &pack.positions,
             starts: &pack.starts,
+            shared: pack.shared,
             targets: &pack.targets,
         };
         let rows = scorer.losses(device, packed)?;

@@ -22,6 +22,22 @@ fn sequences() -> impl Strategy<Value = Vec<Sequence>> {
     })
 }
 
+/// Sequences that begin alike, as far as the budget and their own masks allow it to be shared.
+fn alike() -> impl Strategy<Value = Vec<Sequence>> {
+    (0_usize..14, sequences(), prop::collection::vec(0_usize..60, 20)).prop_map(|(n_same, own, trained)| {
+        let begin = |(sequence, trained): (&Sequence, &usize)| {
+            let ids: Vec<u32> = (9000..).take(n_same).chain(sequence.ids.iter().copied()).collect();
+            let mut mask: Vec<bool> = vec![false; n_same];
+            mask.extend(&sequence.mask);
+            // Now and then a token among them is learned.
+            mask.get_mut(*trained).into_iter().for_each(|mask| *mask = *trained > 0);
+            let n_trained = mask.iter().filter(|trained| **trained).count();
+            Sequence { ids, mask, n_trained, ..sequence.clone() }
+        };
+        own.iter().zip(&trained).map(begin).collect()
+    })
+}
+
 #[test]
 fn rows_targets_and_borders() {
     let given = [sequence(10, &[false, false, true]), sequence(20, &[false, true, true])];
@@ -30,12 +46,40 @@ fn rows_targets_and_borders() {
         tokens: vec![10, 11, 12, 20, 21, 22],
         positions: vec![0, 1, 2, 0, 1, 2],
         starts: vec![0, 0, 0, 3, 3, 3],
+        shared: 0,
         targets: vec![IGNORE, 12, IGNORE, 21, 22, IGNORE],
         documents: vec![0..3, 3..6],
         sources: vec![0, 1],
         n_trained: 3,
     };
     assert_eq!(packs, [expected]);
+}
+
+#[test]
+fn what_all_begin_with_is_laid_down_once() {
+    let begun = |own: &[u32]| {
+        let ids: Vec<u32> = (50..58).chain(own.iter().copied()).collect();
+        let mask: Vec<bool> = (0..ids.len()).map(|at| at > 9).collect();
+        Sequence { n_trained: ids.len() - 10, ids, mask, ..Sequence::default() }
+    };
+    let packs = pack_in_order(&[begun(&[1, 2, 3]), begun(&[4, 5, 6, 7])], 15).unwrap();
+    let x = IGNORE;
+    let expected = Pack {
+        tokens: vec![50, 51, 52, 53, 54, 55, 56, 57, 1, 2, 3, 4, 5, 6, 7],
+        positions: vec![0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 8, 9, 10, 11],
+        starts: vec![0, 0, 0, 0, 0, 0, 0, 0, 8, 8, 8, 11, 11, 11, 11],
+        shared: 8,
+        targets: vec![x, x, x, x, x, x, x, x, x, 3, x, x, 6, 7, x],
+        documents: vec![8..11, 11..15],
+        sources: vec![0, 1],
+        n_trained: 3,
+    };
+    assert_eq!(packs, [expected]);
+    assert_eq!(packs[0].n_tokens(), 23);
+    // One token less in common is too few to share, and then they do not fit together.
+    let one = |first: u32| Sequence { ids: vec![first; 8], mask: vec![false; 8], ..Sequence::default() };
+    let packs = pack_in_order(&[one(1), one(1)], 15).unwrap();
+    assert_eq!(packs.iter().map(|pack| (pack.len(), pack.shared)).collect::<Vec<_>>(), [(8, 0), (8, 0)]);
 }
 
 #[test]
@@ -62,14 +106,20 @@ fn assert_lawful(packs: &[Pack], given: &[Sequence], budget: usize) -> Result<()
     for pack in packs {
         prop_assert!(pack.len() <= budget && !pack.is_empty());
         prop_assert_eq!(pack.n_trained, pack.targets.iter().filter(|&&t| t != IGNORE).count());
-        prop_assert_eq!(pack.documents.iter().map(|rows| rows.len()).sum::<usize>(), pack.len());
+        let n_own = pack.documents.iter().map(|rows| rows.len()).sum::<usize>();
+        prop_assert_eq!(pack.shared + n_own, pack.len());
+        prop_assert!(pack.shared == 0 || pack.documents.len() > 1);
+        prop_assert!(pack.targets[..pack.shared].iter().all(|target| *target == IGNORE));
+        prop_assert_eq!(&pack.starts[..pack.shared], vec![0; pack.shared]);
         for (rows, &source) in pack.documents.iter().zip(&pack.sources) {
             let sequence = &given[source];
             seen[source] += 1;
-            prop_assert_eq!(&pack.tokens[rows.clone()], &sequence.ids[..]);
-            for (position, row) in rows.clone().enumerate() {
+            let tokens = [&pack.tokens[..pack.shared], &pack.tokens[rows.clone()]].concat();
+            prop_assert_eq!(&tokens, &sequence.ids);
+            let shared = 0..pack.shared;
+            for (position, row) in shared.clone().chain(rows.clone()).enumerate() {
                 prop_assert_eq!(pack.positions[row] as usize, position);
-                prop_assert_eq!(pack.starts[row] as usize, rows.start);
+                prop_assert!(shared.contains(&row) || pack.starts[row] as usize == rows.start);
                 let is_trained = sequence.mask.get(position + 1) == Some(&true);
                 let expected = if is_trained { sequence.ids[position + 1] } else { IGNORE };
                 prop_assert_eq!(pack.targets[row], expected);
@@ -87,11 +137,11 @@ fn assert_lawful(packs: &[Pack], given: &[Sequence], budget: usize) -> Result<()
 proptest! {
     #[test]
     fn every_token_once_and_every_target_its_own(
-        (given, order) in sequences().prop_flat_map(|given| {
+        (given, order) in prop_oneof![sequences(), alike()].prop_flat_map(|given| {
             let order: Vec<usize> = (0..given.len()).collect();
             (Just(given), Just(order).prop_shuffle())
         }),
-        budget in 12_usize..40,
+        budget in 26_usize..60,
         window in 0_usize..8,
     ) {
         let tight = pack_tightly(&given, &order, window, budget).unwrap();

@@ -88,6 +88,7 @@ impl Cpu {
             k,
             v,
             starts: self.ids(bound, op.starts),
+            shared: op.shared.map_or(0, |shared| self.ids(bound, shared)[0] as usize).min(q.rows),
             heads: op.heads.query,
             scale: op.scale,
         }

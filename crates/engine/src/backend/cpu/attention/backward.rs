@@ -10,7 +10,7 @@ use super::super::math::exp2;
 use super::super::row::write;
 use super::super::simd::Simd;
 use super::super::view::MatMut;
-use super::block::{Block, Problem, overlap};
+use super::block::{Block, Problem};
 use super::forward::{KEYS, turn_floats};
 use super::pack::{Rows, Turned, interleave};
 use super::passing::{Panel, Passing, Saved};
@@ -122,7 +122,7 @@ impl Backward<'_> {
     #[inline(always)]
     fn visit<A: Arith>(&self, tile: &mut Tile, n_panels: usize, passing: &mut Passing, scores: &mut Scores) {
         let panels = &mut passing.panels[..n_panels];
-        let sees = |panel: &Panel| !overlap(&tile.range, &panel.sight.any).is_empty();
+        let sees = |panel: &Panel| !panel.sight.part(&tile.range).is_empty();
         let Some(first) = panels.iter().position(sees) else { return };
         let last = panels.iter().rposition(sees).unwrap_or(first);
         for (idx, panel) in panels.iter_mut().enumerate().take(last + 1).skip(first) {
@@ -152,7 +152,7 @@ impl Backward<'_> {
     /// Weights and their gradients of one panel, and its dq.
     #[inline(always)]
     fn visit_panel<A: Arith>(&self, tile: &Tile, panel: &mut Panel, idx: usize, scores: &mut Scores) {
-        let mut seen = overlap(&tile.range, &panel.sight.any);
+        let mut seen = panel.sight.part(&tile.range);
         // Keys are packed in pairs from the start of the tile.
         seen.start -= (seen.start - tile.range.start) % A::PER_WORD;
         let width = self.problem.width;

@@ -20,6 +20,8 @@ pub(in crate::backend::cpu) struct Problem<'a> {
     pub(in crate::backend::cpu) v: Mat<'a>,
     /// Rows of keys that each query sees.
     pub(in crate::backend::cpu) spans: &'a [(u32, u32)],
+    /// Rows of keys at the beginning that queries behind them see beside their span.
+    pub(in crate::backend::cpu) shared: usize,
     pub(in crate::backend::cpu) heads: usize,
     pub(in crate::backend::cpu) kv_heads: usize,
     pub(in crate::backend::cpu) width: usize,
@@ -45,7 +47,29 @@ impl<'a> Problem<'a> {
         assert_eq!(spans.len(), q.rows, "a span of keys for every query");
         let inside = |(first, end): &(u32, u32)| first <= end && *end as usize <= k.rows;
         assert!(spans.iter().all(inside), "a span of keys outside the {} there are", k.rows);
-        Self { q, k, v, spans, heads, kv_heads, width, scale }
+        Self { q, k, v, spans, shared: 0, heads, kv_heads, width, scale }
+    }
+
+    /// The same with `shared` rows that all spans behind them share.
+    pub(super) fn with_shared(self, shared: usize) -> Self {
+        assert!(shared <= self.k.rows, "{shared} shared keys of {}", self.k.rows);
+        Self { shared, ..self }
+    }
+
+    /// Tiles of up to `len` keys: of those in `own` and, if wanted, of those shared; none has keys of both.
+    pub(super) fn tiles(
+        &self,
+        own: Range<usize>,
+        with_shared: bool,
+        len: usize,
+    ) -> impl Iterator<Item = Range<usize>> + use<> {
+        let cut = self.shared.clamp(own.start, own.end);
+        let first = if with_shared { 0..self.shared } else { own.start..cut };
+        let tiles = move |keys: Range<usize>| {
+            let end = keys.end;
+            keys.step_by(len).map(move |start| start..(start + len).min(end))
+        };
+        tiles(first).chain(tiles(cut..own.end))
     }
 
     /// Query heads that share a key-value head.
@@ -97,12 +121,18 @@ impl Block<'_> {
 
     /// The keys that each column of a panel sees.
     pub(super) fn sight(&self, panel: usize) -> Sight {
-        let mut sight = Sight { first: [0; COLS], end: [0; COLS], any: 0..0, all: 0..usize::MAX };
+        let shared = self.problem.shared as u32;
+        let mut sight = Sight { all: 0..usize::MAX, shared_by_all: shared, ..Sight::default() };
         let mut any: Option<Range<usize>> = None;
         for col in 0..COLS {
             let span = self.place(panel * COLS + col).map(|(query, _)| self.problem.spans[query]);
             let (first, end) = span.unwrap_or((0, 0));
             (sight.first[col], sight.end[col]) = (first, end);
+            // Padding sees nothing, and what the shared rows see is their span.
+            let seen = if first < shared { 0 } else { shared };
+            sight.shared[col] = seen;
+            sight.shared_by_any = sight.shared_by_any.max(seen);
+            sight.shared_by_all = sight.shared_by_all.min(seen);
             let (first, end) = (first as usize, end as usize);
             sight.all = sight.all.start.max(first)..sight.all.end.min(end);
             if first < end {
@@ -140,16 +170,31 @@ pub(super) fn across<A: Arith>(rows: &[u32], panel: usize, into: &mut [u32]) {
 pub(super) struct Sight {
     first: [u32; COLS],
     end: [u32; COLS],
-    /// From the first that any column sees to the last.
+    /// Keys before this one are seen too.
+    shared: [u32; COLS],
+    shared_by_any: u32,
+    shared_by_all: u32,
+    /// Of their spans: from the first that any column sees to the last.
     pub(super) any: Range<usize>,
-    /// What all columns see.
+    /// Of their spans: what all columns see.
     all: Range<usize>,
 }
 
 impl Sight {
+    /// The part of a tile of keys outside of which no column sees any.
+    pub(super) fn part(&self, tile: &Range<usize>) -> Range<usize> {
+        if tile.end <= self.shared_by_any as usize { tile.clone() } else { overlap(tile, &self.any) }
+    }
+
     /// Whether every column sees all of `keys`.
     pub(super) fn is_whole(&self, keys: &Range<usize>) -> bool {
-        self.all.start <= keys.start && keys.end <= self.all.end
+        let own = self.all.start <= keys.start && keys.end <= self.all.end;
+        own || keys.end <= self.shared_by_all as usize
+    }
+
+    /// Whether any column sees the keys that all spans share.
+    pub(super) fn sees_shared(&self) -> bool {
+        self.shared_by_any > 0
     }
 
     /// Replaces the scores of `key` in the columns that do not see it.
@@ -157,7 +202,8 @@ impl Sight {
     pub(super) fn hide(&self, key: usize, scores: &mut [f32; COLS], hidden: f32) {
         let key = key as u32;
         for (col, score) in scores.iter_mut().enumerate() {
-            let seen = (self.first[col] <= key) & (key < self.end[col]);
+            let own = (self.first[col] <= key) & (key < self.end[col]);
+            let seen = own | (key < self.shared[col]);
             *score = if seen { *score } else { hidden };
         }
     }

@@ -8,7 +8,7 @@ use super::super::math::exp2;
 use super::super::row::write;
 use super::super::simd::Simd;
 use super::super::view::MatMut;
-use super::block::{Block, Problem, Sight, across, overlap};
+use super::block::{Block, Problem, Sight, across};
 use super::pack::{Rows, Turned, interleave, transpose};
 use super::spare::Spare;
 use super::tile::{Arith, COLS, Into, Operands, Work};
@@ -112,8 +112,8 @@ impl Forward<'_> {
         let all = seen.filter(|seen| !seen.is_empty()).reduce(both).unwrap_or(0..0);
         let k = problem.kv_columns(problem.k, self.block.kv_head);
         let v = problem.kv_columns(problem.v, self.block.kv_head);
-        for start in all.clone().step_by(KEYS) {
-            let tile = start..(start + KEYS).min(all.end);
+        let with_shared = space.panels[..n_panels].iter().any(|panel| panel.sight.sees_shared());
+        for tile in problem.tiles(all, with_shared, KEYS) {
             space.keys.fill::<A>(k, tile.clone());
             space.values.fill::<A>(v, &tile);
             for panel in &mut space.panels[..n_panels] {
@@ -165,7 +165,7 @@ fn visit<A: Arith>(
     panel: &mut Panel,
     scores: &mut Scores,
 ) {
-    let mut seen = overlap(tile, &panel.sight.any);
+    let mut seen = panel.sight.part(tile);
     if seen.is_empty() {
         return;
     }

@@ -51,6 +51,8 @@ pub struct Attention<'a> {
     /// The first row each row sees: that of its document, or later in a sliding
     /// window. Never decreasing, never above the row itself. (M)
     pub starts: &'a [u32],
+    /// Rows at the beginning, documents of their own, that every row behind them sees too.
+    pub shared: usize,
     /// Number of query heads, H.
     pub heads: usize,
     /// Multiplies the scores: 1 / √E as a rule. Positive.
@@ -83,6 +85,7 @@ impl Attention<'_> {
 pub fn attention(pool: &Pool, isa: Isa, input: &Attention<'_>, out: MatMut<'_>, lse: MatMut<'_>) {
     let spans = input.spans();
     let problem = Problem::new((input.q, input.k, input.v), &spans, input.heads, input.scale);
+    let problem = problem.with_shared(input.shared);
     assert_eq!((lse.rows, lse.cols), (input.q.rows, input.heads), "a log-sum for every query head");
     run_forward(pool, isa, &problem, out, Some(lse));
 }
@@ -168,7 +171,8 @@ pub fn attention_backward(
     grad: &AttentionGrad<'_>,
 ) {
     let spans = input.spans();
-    let problem = &Problem::new((input.q, input.k, input.v), &spans, input.heads, input.scale);
+    let problem = Problem::new((input.q, input.k, input.v), &spans, input.heads, input.scale);
+    let problem = &problem.with_shared(input.shared);
     let (rows, wide, narrow) = (input.q.rows, input.q.cols, input.k.cols);
     for (name, shape, expected) in [
         ("out", (saved.out.rows, saved.out.cols), (rows, wide)),
@@ -186,7 +190,7 @@ pub fn attention_backward(
     let delta = Mat::f32(&delta, rows, input.heads);
     let passed = Saved { dout: saved.dout, lse: saved.lse, delta };
 
-    let units = units(input.starts);
+    let units = units(input.starts, input.shared);
     let n_partial =
         units.iter().filter_map(|unit| Some(unit.partial? + unit.queries.len())).max().unwrap_or(0);
     let mut partial = vec![0.0; n_partial * wide];
@@ -208,13 +212,13 @@ pub fn attention_backward(
     add_partials(pool, isa, &units, unsafe { partial.as_mat() }, grad.dq);
 }
 
-/// dq of the documents that several units share: their partial sums, added in order of the keys.
+/// dq of the queries that several units share: their partial sums, added in order of the keys.
 fn add_partials(pool: &Pool, isa: Isa, units: &[Unit], partial: Mat<'_>, dq: MatMut<'_>) {
     let shared: Vec<&Unit> = units.iter().filter(|unit| unit.partial.is_some()).collect();
-    // The queries of a unit's own keys are seen by it and by the units before it in the document.
+    // The rows of a unit's own keys, as queries, see it and units before it.
     pool.run(shared.len(), |idx| {
         let last = shared[idx];
-        let of_document = shared[..=idx].iter().filter(|unit| unit.queries.end == last.queries.end);
+        let of_document = shared[..=idx].iter().filter(|unit| unit.queries.contains(&last.keys.start));
         let parts: Vec<(usize, usize)> =
             of_document.filter_map(|unit| Some((unit.partial?, unit.queries.start))).collect();
         sum_rows(isa, last.keys.clone(), &parts, partial, dq);

@@ -92,7 +92,7 @@ fn check(elem: Elem, case: &Case) {
     let exact_out = Buffer::new(elem, &want.out.iter().map(|x| *x as f32).collect::<Vec<_>>());
     let exact_lse: Vec<f32> = want.lse.iter().map(|x| *x as f32).collect();
     let (q, k, v) = (q.mat(rows, wide), k.mat(rows, narrow), v.mat(rows, narrow));
-    let input = Attention { q, k, v, starts: &starts, heads: case.heads, scale };
+    let input = Attention { q, k, v, starts: &starts, shared: 0, heads: case.heads, scale };
     // A product of bf16 rounds weights and output to eight bits; sums of f32 err by a few units of 24.
     let tolerance = if elem == Elem::F32 { 2e-5 } else { 1.6e-2 };
     for isa in Isa::available() {

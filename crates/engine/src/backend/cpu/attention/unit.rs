@@ -3,7 +3,8 @@
 //! Short documents are taken several together. A long one is cut into a few
 //! segments of keys, so that many threads find work in it; the segments then
 //! each hold a partial dq, and those are added in order. Cuts depend on the
-//! documents alone.
+//! documents alone. A prefix that all documents share is cut likewise, and every
+//! row behind it passes by: all units then hold a partial dq.
 
 use super::forward::KEYS;
 use std::ops::Range;
@@ -27,29 +28,30 @@ pub(super) struct Unit {
     pub(super) partial: Option<usize>,
 }
 
-/// Every unit, those of one document in order of their keys.
-pub(super) fn units(starts: &[u32]) -> Vec<Unit> {
-    let mut units: Vec<Unit> = Vec::new();
-    let mut n_partial = 0;
+/// Every unit, those of one document in order of their keys. All rows see the first `shared`.
+pub(super) fn units(starts: &[u32], shared: usize) -> Vec<Unit> {
+    // Keys, the queries that may see them, and whether they are whole documents.
+    let mut stretches: Vec<(Range<usize>, Range<usize>, bool)> = Vec::new();
     for document in documents(starts) {
-        let last = units.last_mut().filter(|last| last.partial.is_none());
-        if let Some(last) = last.filter(|last| document.end - last.keys.start <= TOGETHER) {
-            (last.keys.end, last.queries.end) = (document.end, document.end);
+        let last = stretches.last_mut().filter(|(keys, _, whole)| *whole && keys.start >= shared);
+        if let Some((keys, queries, _)) = last.filter(|(keys, ..)| document.end - keys.start <= TOGETHER) {
+            (keys.end, queries.end) = (document.end, document.end);
             continue;
         }
         let len = document.len().div_ceil(MOST_SEGMENTS).max(SEGMENT).next_multiple_of(KEYS);
+        let end = if document.end <= shared { starts.len() } else { document.end };
         for start in document.clone().step_by(len) {
-            let whole = document.len() <= len;
-            let partial = (!whole).then_some(n_partial);
-            n_partial += if whole { 0 } else { document.end - start };
-            units.push(Unit {
-                keys: start..(start + len).min(document.end),
-                queries: start..document.end,
-                partial,
-            });
+            let keys = start..(start + len).min(document.end);
+            stretches.push((keys, start..end, document.len() <= len));
         }
     }
-    units
+    let mut n_partial = 0;
+    let unit = |(keys, queries, whole): (Range<usize>, Range<usize>, bool)| {
+        let partial = (shared > 0 || !whole).then_some(n_partial);
+        n_partial += if partial.is_some() { queries.len() } else { 0 };
+        Unit { keys, queries, partial }
+    };
+    stretches.into_iter().map(unit).collect()
 }
 
 /// Stretches of rows that see nothing outside themselves.
@@ -67,11 +69,20 @@ mod tests {
     use super::*;
 
     fn check(lengths: &[usize], expected: &[(Range<usize>, Range<usize>, Option<usize>)]) {
+        check_shared(0, lengths, expected);
+    }
+
+    fn check_shared(
+        shared: usize,
+        lengths: &[usize],
+        expected: &[(Range<usize>, Range<usize>, Option<usize>)],
+    ) {
         let mut starts = Vec::new();
         for len in lengths {
             starts.extend(vec![starts.len() as u32; *len]);
         }
-        let got: Vec<_> = units(&starts).into_iter().map(|u| (u.keys, u.queries, u.partial)).collect();
+        let got: Vec<_> =
+            units(&starts, shared).into_iter().map(|u| (u.keys, u.queries, u.partial)).collect();
         assert_eq!(got, expected, "{lengths:?}");
     }
 
@@ -90,5 +101,20 @@ mod tests {
         let want: Vec<_> =
             segments.iter().zip(partial).map(|((a, b), p)| (*a..*b, *a..4100, Some(p))).collect();
         check(&[4100], &want);
+    }
+
+    #[test]
+    fn all_rows_pass_by_what_they_share() {
+        check_shared(
+            100,
+            &[100, 90, 50, 300],
+            &[(0..100, 0..540, Some(0)), (100..240, 100..240, Some(540)), (240..540, 240..540, Some(680))],
+        );
+        check_shared(
+            600,
+            &[600, 5],
+            &[(0..512, 0..605, Some(0)), (512..600, 512..605, Some(605)), (600..605, 600..605, Some(698))],
+        );
+        check_shared(7, &[7], &[(0..7, 0..7, Some(0))]);
     }
 }
