@@ -1,10 +1,10 @@
 """Writes a Llama-like GGUF file as a Hugging Face folder: f32 safetensors and config.json.
 
-    python convert.py MODEL.gguf FOLDER        (needs: gguf, numpy, safetensors)
+    python convert.py MODEL.gguf FOLDER        (needs: gguf, numpy, safetensors, transformers)
 
 Weights are decoded by the `gguf` package. GGUF keeps the rows of the query and key projections in
 the order in which rotary embedding pairs neighbours; Hugging Face pairs the two halves of a head,
-so they are put back. No tokenizer is written: timings and comparisons work on ids.
+so they are put back. The tokenizer is what transformers reads out of the file.
 """
 
 import json
@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from gguf import GGUFReader, dequantize
 from safetensors.numpy import save_file
+from transformers import AutoTokenizer
 
 LAYER = {
     "attn_norm": "input_layernorm",
@@ -95,6 +96,8 @@ def main():
         tensors[name] = np.ascontiguousarray(weight, dtype=np.float32)
     folder.mkdir(parents=True, exist_ok=True)
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+    AutoTokenizer.from_pretrained(source.parent, gguf_file=source.name).save_pretrained(folder)
+    # Last: where it is, the folder is whole.
     (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n")
 
 

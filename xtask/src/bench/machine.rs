@@ -4,7 +4,12 @@ use std::fs;
 
 /// Most memory this process ever occupied, in bytes, if the system says.
 pub(super) fn peak_rss_bytes() -> Option<u64> {
-    let text = fs::read_to_string("/proc/self/status").ok()?;
+    peak_rss_of(std::process::id())
+}
+
+/// Most memory that a running process ever occupied, in bytes, if the system says.
+pub(super) fn peak_rss_of(process: u32) -> Option<u64> {
+    let text = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     line.split_whitespace().next()?.parse::<u64>().ok()?.checked_mul(1024)
 }

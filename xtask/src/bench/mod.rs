@@ -1,8 +1,10 @@
 //! How fast a step is, alone and beside a peer.
 
 mod batch;
+mod chat;
 mod decode;
 mod machine;
+mod ops;
 mod peak;
 pub(crate) mod peers;
 mod prefill;
@@ -20,13 +22,17 @@ use crate::Result;
 pub(crate) enum Bench {
     /// Time optimizer steps of a model on this machine.
     Step(step::Options),
+    /// Time every operation of one block at several sizes.
+    Ops(ops::Options),
     /// Time one answer being written.
     Decode(decode::Options),
     /// Time a prompt being read.
     Prefill(prefill::Options),
     /// Time many prompts being answered side by side.
     Batch(batch::Options),
-    /// Time the same steps here and in PyTorch, in turns, and write a record.
+    /// Time `penname train` on chat rows, the whole command.
+    Chat(chat::Options),
+    /// Time the same work here and in what people would use instead, in turns, and write a record.
     Peers(peers::Options),
 }
 
@@ -34,9 +40,11 @@ pub(crate) enum Bench {
 pub(crate) fn run(bench: &Bench) -> Result<()> {
     match bench {
         Bench::Step(options) => step::run(options),
+        Bench::Ops(options) => ops::run(options),
         Bench::Decode(options) => decode::run(options),
         Bench::Prefill(options) => prefill::run(options),
         Bench::Batch(options) => batch::run(options),
+        Bench::Chat(options) => chat::run(options),
         Bench::Peers(options) => peers::run(options),
     }
 }

@@ -1,124 +1,168 @@
-//! A comparison on paper: the table, and everything needed to doubt it.
+//! Figures on paper: everything that ran, and everything needed to doubt it.
+//!
+//! A record is a folder of a day and a machine. What is measured in parts on one day comes together in
+//! it: a part replaces what the same runners left earlier.
 
+use std::collections::BTreeMap;
+use std::fs;
 use std::path::PathBuf;
 
 use penname_ledger::{clock, write};
+use serde_json::{Map, Value, json};
 
-use super::machine;
-use super::peers::Timing;
+use super::{machine, median};
 use crate::{Result, root};
 
-/// A comparison that was made.
+/// Figures by runner, and how they came about.
 #[derive(Debug)]
-pub(super) struct Record<'a> {
-    pub(super) timings: &'a [Timing],
-    pub(super) command: String,
-    pub(super) load_before: String,
-    pub(super) versions: String,
+pub(super) struct Record {
+    date: String,
+    command: String,
+    versions: Vec<String>,
+    load: [String; 2],
+    /// What each runner printed, one value a round.
+    runs: BTreeMap<String, Vec<Value>>,
+    /// Runners that took no part, and why.
+    skipped: BTreeMap<String, String>,
 }
 
-impl Record<'_> {
-    /// Rates and ratios. A ratio is to the fastest peer of the same width of numbers.
-    pub(super) fn table(&self) -> String {
-        let mut lines = vec![
-            "| | tokens/s | step | peak memory | ratio | of the machine's peak | loss, first and last |"
-                .to_owned(),
-            "|---|---:|---:|---:|---:|---:|---|".to_owned(),
+impl Record {
+    /// An empty record of a command that starts now.
+    pub(super) fn begin(command: String, versions: Vec<String>) -> Self {
+        Self {
+            date: clock::now().to_string().chars().take(10).collect(),
+            command,
+            versions,
+            load: [machine::load_average(), String::new()],
+            runs: BTreeMap::new(),
+            skipped: BTreeMap::new(),
+        }
+    }
+
+    /// Adds a round of a runner.
+    pub(super) fn add(&mut self, name: &str, figures: Value) {
+        self.runs.entry(name.to_owned()).or_default().push(figures);
+    }
+
+    /// Notes why a runner has no (more) figures: the first line of what it said.
+    pub(super) fn skip(&mut self, name: &str, reason: &str) {
+        let lines: Vec<&str> = reason.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+        // A command that failed says so first and why at the end, with the path it lies at in front.
+        let line = match lines[..] {
+            [first, ..] if !first.starts_with('`') => first,
+            [.., last] => last,
+            [] => "it said nothing",
+        };
+        self.skipped.insert(name.to_owned(), line.chars().take(200).collect());
+    }
+
+    /// The command is done.
+    pub(super) fn end(&mut self, load: String) {
+        self.load[1] = load;
+    }
+
+    /// The median over the rounds of one figure.
+    pub(super) fn figure(&self, name: &str, field: &str) -> Option<f64> {
+        let rounds: Vec<f64> = self.runs.get(name)?.iter().filter_map(|line| line[field].as_f64()).collect();
+        Some(median(&rounds)).filter(|value| value.is_finite())
+    }
+
+    /// Why a runner has no figures.
+    pub(super) fn reason(&self, name: &str) -> Option<&str> {
+        self.skipped.get(name).map(String::as_str)
+    }
+
+    /// Names of those that ran.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.runs.keys().map(String::as_str)
+    }
+
+    /// What a page says below its tables.
+    pub(super) fn circumstances(&self) -> String {
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        let lines = [
+            format!("processor: {}, {threads} of its threads", machine::cpu_name()),
+            format!("load average: {} before, {} after the newest part", self.load[0], self.load[1]),
+            format!("command of the newest part: `{}`", self.command),
         ];
-        lines.extend(self.timings.iter().map(|timing| self.row(timing)));
-        lines.join("\n")
+        lines.iter().chain(&self.versions).map(|line| format!("* {line}")).collect::<Vec<_>>().join("\n")
     }
 
-    fn row(&self, timing: &Timing) -> String {
-        let rate = timing.figure("tokens_per_s");
-        let ratio = self
-            .fastest_peer(timing.runner.narrow)
-            .map_or(String::new(), |peer| format!("{:.2}", rate / peer));
-        let share = self.peak(timing.runner.narrow).map_or(String::new(), |peak| {
-            format!("{:.0} %", 100.0 * rate * peak.figure("gflop_per_token") / peak.figure("peak_gflops"))
-        });
-        format!(
-            "| {} | {rate:.1} | {:.3} s | {:.2} GB | {ratio} | {share} | {:.4}, {:.4} |",
-            timing.runner.name,
-            timing.figure("median_s"),
-            timing.figure("peak_rss_bytes") / 1e9,
-            timing.figure("first_loss"),
-            timing.figure("last_loss"),
-        )
+    /// The day it was made.
+    pub(super) fn date(&self) -> &str {
+        &self.date
     }
 
-    /// Tokens a second of the fastest that is not ours.
-    fn fastest_peer(&self, narrow: bool) -> Option<f64> {
-        let peers =
-            self.timings.iter().filter(|timing| !timing.runner.ours && timing.runner.narrow == narrow);
-        peers.map(|timing| timing.figure("tokens_per_s")).reduce(f64::max)
-    }
-
-    /// Ours of the same width, which measured what the machine can do and knows the work of a token.
-    fn peak(&self, narrow: bool) -> Option<&Timing> {
-        self.timings.iter().find(|timing| timing.runner.ours && timing.runner.narrow == narrow)
-    }
-
-    /// Writes `bench/records/<date>-<machine>/` and says where.
-    pub(super) fn write(&self) -> Result<PathBuf> {
-        let today: String = clock::now().to_string().chars().take(10).collect();
-        let name = format!("{today}-{}", machine::folder_name(&machine::cpu_name()));
-        let folder = root().join("bench/records").join(name);
+    /// Writes `<name>.json` and `<name>.md` into the folder of this day and machine, and says where.
+    pub(super) fn write(mut self, name: &str, page: fn(&Self) -> String) -> Result<PathBuf> {
+        let folder = format!("{}-{}", self.date, machine::folder_name(&machine::cpu_name()));
+        let folder = root().join("bench/records").join(folder);
         write::folder(&folder)?;
-        let raw: String =
-            self.timings.iter().flat_map(|timing| timing.raw.iter().map(|line| raw(timing, line))).collect();
-        write::bytes(&folder.join("raw.jsonl"), raw.as_bytes())?;
-        write::bytes(&folder.join("record.md"), self.page(&today).as_bytes())?;
+        let path = folder.join(format!("{name}.json"));
+        if let Ok(text) = fs::read_to_string(&path) {
+            self.join(&serde_json::from_str(&text)?);
+        }
+        write::json(&path, &self.to_json())?;
+        write::bytes(&folder.join(format!("{name}.md")), page(&self).as_bytes())?;
         Ok(folder)
     }
 
-    fn page(&self, today: &str) -> String {
-        let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        format!(
-            "# {today}, {cpu}\n\n\
-             SmolLM2-135M-Instruct, LoRA of rank 16 on all linears, AdamW, gradients clipped. Everyone \
-             took turns in one run; figures are medians of each run's counted steps, then of the rounds. \
-             Ratios are to the fastest PyTorch of the same width of numbers.\n\n{table}\n\n\
-             * command: `{command}`\n* processors: {threads}\n* load average: {before} before, {after} after\n\
-             {versions}\n\nWhat each run printed is in [raw.jsonl](raw.jsonl).\n",
-            cpu = machine::cpu_name(),
-            table = self.table(),
-            command = self.command,
-            before = self.load_before,
-            after = machine::load_average(),
-            versions = self.versions.lines().map(|line| format!("* {line}")).collect::<Vec<_>>().join("\n"),
-        )
+    fn to_json(&self) -> Value {
+        json!({
+            "date": self.date, "command": self.command, "versions": self.versions, "load": self.load,
+            "runs": self.runs, "skipped": self.skipped,
+        })
+    }
+
+    /// Takes over what an earlier part has and this one has not.
+    fn join(&mut self, earlier: &Value) {
+        let object = |field: &str| earlier[field].as_object().cloned().unwrap_or_else(Map::new);
+        for (name, runs) in object("runs") {
+            let runs = runs.as_array().cloned().unwrap_or_default();
+            self.runs.entry(name).or_insert(runs);
+        }
+        for (name, reason) in object("skipped") {
+            if !self.runs.contains_key(&name) {
+                self.skipped.entry(name).or_insert_with(|| reason.as_str().unwrap_or_default().to_owned());
+            }
+        }
     }
 }
 
-fn raw(timing: &Timing, figures: &serde_json::Value) -> String {
-    format!("{}\n", serde_json::json!({ "name": timing.runner.name, "figures": figures }))
-}
-
 #[cfg(test)]
-mod tests {
-    use super::super::peers::timing;
+pub(super) mod tests {
     use super::*;
-    use expect_test::expect;
+
+    /// A record of these rates.
+    pub(in super::super) fn record(rates: &[(&str, &[f64])]) -> Record {
+        let mut record = Record::begin("cargo xtask bench peers".to_owned(), vec!["rustc 1".to_owned()]);
+        for (name, rates) in rates {
+            for rate in *rates {
+                let figures =
+                    json!({ "tokens_per_s": rate, "median_s": 100.0 / rate, "peak_rss_bytes": 1e9 });
+                record.add(name, figures);
+            }
+        }
+        record
+    }
 
     #[test]
-    fn ratios_are_to_the_fastest_peer_of_the_same_width() {
-        let timings = [
-            timing("penname bf16", true, &[520.0, 500.0]),
-            timing("penname f32", false, &[300.0, 310.0, 305.0]),
-            timing("pytorch f32", false, &[200.0, 210.0]),
-            timing("pytorch autocast", true, &[240.0, 250.0]),
-            timing("pytorch bf16", true, &[250.0, 260.0]),
-        ];
-        let (command, load_before, versions) = Default::default();
-        expect![[r#"
-            | | tokens/s | step | peak memory | ratio | of the machine's peak | loss, first and last |
-            |---|---:|---:|---:|---:|---:|---|
-            | penname bf16 | 500.0 | 1.969 s | 1.50 GB | 2.00 | 75 % | 12.5000, 12.2500 |
-            | penname f32 | 305.0 | 3.357 s | 1.50 GB | 1.52 | 46 % | 12.5000, 12.2500 |
-            | pytorch f32 | 200.0 | 4.876 s | 1.50 GB | 1.00 | 30 % | 12.5000, 12.2500 |
-            | pytorch autocast | 240.0 | 4.096 s | 1.50 GB | 0.96 | 36 % | 12.5000, 12.2500 |
-            | pytorch bf16 | 250.0 | 3.938 s | 1.50 GB | 1.00 | 38 % | 12.5000, 12.2500 |"#]]
-        .assert_eq(&Record { timings: &timings, command, load_before, versions }.table());
+    fn a_part_replaces_what_it_measured_again_and_keeps_the_rest() {
+        let mut earlier = record(&[("a", &[1.0]), ("b", &[2.0])]);
+        earlier.skip("c", "it is not here");
+        let mut later = record(&[("b", &[3.0, 5.0, 4.0]), ("c", &[6.0])]);
+        later.join(&earlier.to_json());
+        let rates = ["a", "b", "c"].map(|name| later.figure(name, "tokens_per_s"));
+        assert_eq!(rates, [Some(1.0), Some(4.0), Some(6.0)]);
+        assert_eq!(later.reason("c"), None);
+    }
+
+    #[test]
+    fn a_reason_is_a_line_without_the_path_of_a_program() {
+        let mut record = record(&[]);
+        record.skip("a", "`python x.py` failed: exit status 1\nTraceback\n\nMemoryError: too large\n");
+        record.skip("b", "there is none\nat all");
+        assert_eq!(record.reason("a"), Some("MemoryError: too large"));
+        assert_eq!(record.reason("b"), Some("there is none"));
     }
 }

@@ -96,6 +96,14 @@ pub(super) fn ids(n_ids: usize, round: usize, vocabulary: usize) -> Vec<u32> {
     (0..n_ids).map(|i| ((i * 7919 + 13 + round) % vocabulary) as u32).collect()
 }
 
+/// The same model with its matrices in the format of this name.
+///
+/// # Errors
+/// When there is no such format, or the file cannot be read or written.
+pub(super) fn stored_as(source: &Path, format: &str) -> Result<PathBuf> {
+    stored(source, Format::from_str(format, false)?.into())
+}
+
 /// The same model with its matrices in another format, made once and kept in `bench/work`.
 fn stored(source: &Path, storage: Storage) -> Result<PathBuf> {
     let stem = source.file_stem().map_or_else(|| "model".into(), |stem| stem.to_string_lossy());
