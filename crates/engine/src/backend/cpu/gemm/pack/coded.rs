@@ -187,7 +187,7 @@ unsafe fn write<S: Simd, const BITS: usize>(
         // SAFETY: the group has all lines of its codes, and `to` those of its words.
         unsafe {
             let codes = four::<BITS>(codes, quad);
-            let line = |byte: usize| number(quad / 4, codes.map(|four| (four >> (8 * byte) & 0xff) as i32));
+            let line = |byte: usize| number(quad / 4, bytes_of(&codes, byte));
             let to = target.to.cast::<[u32; PANEL]>();
             if target.form == Form::Pairs {
                 for pair in 0..2 {
@@ -200,12 +200,15 @@ unsafe fn write<S: Simd, const BITS: usize>(
                 }
             } else if target.rounds {
                 for byte in 0..4 {
-                    let words = line(byte).map(|x| word::widen(word::round(x)).to_bits());
+                    let (numbers, mut words) = (line(byte), [0; PANEL]);
+                    for row in 0..PANEL {
+                        words[row] = word::widen(word::round(numbers[row])).to_bits();
+                    }
                     to.add(4 * quad + byte).write_unaligned(words);
                 }
             } else {
                 for byte in 0..4 {
-                    to.add(4 * quad + byte).write_unaligned(line(byte).map(f32::to_bits));
+                    to.add(4 * quad + byte).cast::<Line>().write_unaligned(line(byte));
                 }
             }
         }
@@ -221,7 +224,10 @@ unsafe fn four<const BITS: usize>(codes: *const u32, quad: usize) -> [u32; PANEL
         return line(quad);
     }
     let shift = 4 * (quad % 2);
-    let low = line(quad / 2).map(|word| word >> shift & 0x0f0f_0f0f);
+    let mut low = line(quad / 2);
+    for row in 0..PANEL {
+        low[row] = low[row] >> shift & 0x0f0f_0f0f;
+    }
     let mut codes = low;
     if BITS == 5 {
         let high = line(4);
@@ -233,6 +239,16 @@ unsafe fn four<const BITS: usize>(codes: *const u32, quad: usize) -> [u32; PANEL
         for row in 0..PANEL {
             codes[row] = low[row] | (high[row] >> (2 * (quad % 4)) & 0x0303_0303) << 4;
         }
+    }
+    codes
+}
+
+/// One byte of every word. A loop: `array::map` is a call, compiled without these instructions.
+#[inline(always)]
+fn bytes_of(words: &[u32; PANEL], byte: usize) -> [i32; PANEL] {
+    let mut codes = [0; PANEL];
+    for row in 0..PANEL {
+        codes[row] = (words[row] >> (8 * byte) & 0xff) as i32;
     }
     codes
 }
