@@ -12,9 +12,6 @@ use super::{listed, machine, median};
 use crate::screen::say;
 use crate::{Result, root, shell};
 
-/// Rows of the bundled data.
-const N_ROWS: usize = 200;
-
 /// What is timed.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
@@ -38,7 +35,7 @@ pub(crate) struct Options {
     json: bool,
 }
 
-/// The bundled letters as 200 rows, each letter again after the last, written once.
+/// The bundled letters as rows.
 ///
 /// # Errors
 /// When the letters cannot be read.
@@ -53,7 +50,7 @@ pub(super) fn letters() -> Result<PathBuf> {
     let rows: Vec<String> =
         texts.iter().flat_map(|text| rows_of(text)).map(|row| format!("{row}\n")).collect();
     write::folder(&root().join("bench/work"))?;
-    write::bytes(&path, rows.iter().cycle().take(N_ROWS).cloned().collect::<String>().as_bytes())?;
+    write::bytes(&path, (rows.join("\n") + "\n").as_bytes())?;
     Ok(path)
 }
 

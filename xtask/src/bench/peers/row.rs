@@ -170,7 +170,7 @@ pub(crate) const ALL: &[Row] = &[
         &["transformers batch bf16"],
         5.0,
     ),
-    rate("chat", "200 chat rows, the whole command, against TRL at its best", &["penname chat"], &CHAT, 2.5),
+    rate("chat", "chat rows, the whole command, against TRL at its best", &["penname chat"], &CHAT, 2.5),
     Row {
         figure: Figure::FirstStep,
         ..rate("chat-start", "the same, time to the first step", &["penname chat"], &CHAT, 10.0)
