@@ -14,8 +14,8 @@ use std::process::ExitCode;
 
 use penname_engine::backend::cpu::Cpu;
 use penname_engine::{Device, Precision};
-use penname_infer::{Control, Decoder, Prompt, Room, Sampler, Stop, Weights, generate};
-use penname_model::Checkpoint;
+use penname_infer::{Control, Decoder, Loading, Prompt, Room, Sampler, Stop, Weights, generate};
+use penname_model::{Checkpoint, Keeping};
 use serde::Deserialize;
 
 type Failure = Box<dyn std::error::Error>;
@@ -49,7 +49,12 @@ fn main() -> Result<ExitCode, Failure> {
     };
     let golden: Golden = serde_json::from_slice(&std::fs::read(golden)?)?;
     let device = &mut Cpu::new();
-    let weights = Weights::load(&Checkpoint::open(checkpoint)?, None, precision, device)?;
+    let weights = Weights::load(
+        &Checkpoint::open(checkpoint)?,
+        None,
+        Loading { precision, keeping: Keeping::Rounded },
+        device,
+    )?;
     let room = Room { slots: 4, context: 256, chunk: 256 };
     let mut decoder = Decoder::new(&weights.base(), room, device)?;
 

@@ -28,7 +28,7 @@ pub mod stop;
 pub use batch::Batch;
 pub use decode::{Completion, Prompt, generate};
 pub use error::{Error, Result};
-pub use model::{Adapter, Model, Weights};
+pub use model::{Adapter, Loading, Model, Weights};
 pub use sample::Sampler;
 pub use session::{Decoder, Feed, Logits, Room};
 pub use stop::{Control, Finish, Stop};

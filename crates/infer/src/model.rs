@@ -7,7 +7,9 @@ use crate::error::{Error, Result};
 use penname_engine::{Device, Extent, Precision};
 use penname_model::network::PairSlot;
 use penname_model::peft::{AdapterConfig, Pair};
-use penname_model::{Checkpoint, Config, Method, Network, Parameters, Purpose, Scorer, Setup, build};
+use penname_model::{
+    Checkpoint, Config, Keeping, Method, Network, Parameters, Purpose, Scorer, Setup, build,
+};
 use std::collections::BTreeMap;
 
 /// Capacity of networks that only list their weights and are never run.
@@ -55,6 +57,15 @@ impl Model<'_> {
 /// An adapter as [`penname_model::peft::load_adapter`] reads it.
 pub type Adapter = (AdapterConfig, BTreeMap<String, Pair>);
 
+/// How weights are loaded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Loading {
+    /// Rounding of products.
+    pub precision: Precision,
+    /// How the weights of the base are kept in memory.
+    pub keeping: Keeping,
+}
+
 /// The weights of a base model, and of an adapter if there is one, on a device.
 #[derive(Debug)]
 pub struct Weights {
@@ -73,14 +84,14 @@ impl Weights {
     pub fn load(
         checkpoint: &Checkpoint,
         adapter: Option<&Adapter>,
-        precision: Precision,
+        Loading { precision, keeping }: Loading,
         device: &mut dyn Device,
     ) -> Result<Self> {
         let config = checkpoint.config()?;
         let parameters = Parameters::default();
         let mut weights = Self { config, parameters, adapter: None, precision };
         let network = weights.base().network(ONE_ROW, Purpose::Generate { cache_rows: 1 })?;
-        weights.parameters = Parameters::load(checkpoint, &network, device)?;
+        weights.parameters = Parameters::load(checkpoint, &network, keeping, device)?;
         if let Some(adapter) = adapter {
             weights.adapt(adapter, device)?;
         }

@@ -32,6 +32,18 @@ pub enum Error {
         cause: Box<Error>,
     },
 
+    /// A weight is to be trained and to stay quantized.
+    #[error(
+        "tensor `{tensor}` is to be trained and to be kept as {format}: the steps of training are smaller than \
+         those between its values; expected the base to be rounded first, or low-rank pairs beside it"
+    )]
+    QuantizedTrainable {
+        /// The weight.
+        tensor: String,
+        /// The format it would be kept in.
+        format: String,
+    },
+
     /// There is no checkpoint at this path.
     #[error(
         "`{}` is not a checkpoint, expected a GGUF file, a safetensors file, or a folder with config.json and \

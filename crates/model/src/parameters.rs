@@ -1,12 +1,14 @@
 //! The weights of a model on a device, loaded once and shared by every program that uses them.
 
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::keeping::{Frozen, Keeping};
 use crate::network::{Network, PairSlot};
 use crate::peft::Pair;
 use crate::weights::{Checkpoint, Spare, Taken};
 use penname_engine::backend::View;
+use penname_engine::op::Op;
 use penname_engine::{BufferId, DType, Device, Program, Role, Session, TensorId};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 /// Weights by name, with the memory that holds them.
@@ -15,14 +17,24 @@ pub struct Parameters {
     buffers: BTreeMap<String, BufferId>,
     /// Tensors of the checkpoint that the model does not need, and why.
     pub spare: Vec<Spare>,
+    /// How many frozen weights lie in memory in each format.
+    pub kept: BTreeMap<String, usize>,
 }
 
 impl Parameters {
-    /// Loads every parameter of `network` from a checkpoint.
+    /// Loads every parameter of `network` from a checkpoint, frozen ones kept as said.
     ///
     /// # Errors
-    /// When a tensor is missing, misshapen or unused, by name, or memory runs out.
-    pub fn load(checkpoint: &Checkpoint, network: &Network, device: &mut dyn Device) -> Result<Self> {
+    /// When a tensor is missing, misshapen or unused, or trained and quantized, by name; when memory
+    /// runs out.
+    pub fn load(
+        checkpoint: &Checkpoint,
+        network: &Network,
+        keeping: Keeping,
+        device: &mut dyn Device,
+    ) -> Result<Self> {
+        let linears = linear_weights(&network.program);
+        let mut kept: BTreeMap<String, usize> = BTreeMap::new();
         let mut taken = Taken::new(checkpoint);
         let mut buffers = BTreeMap::new();
         for parameter in &network.parameters {
@@ -30,17 +42,23 @@ impl Parameters {
             let slot = network.program.tensor(parameter.id);
             let (rows, cols) = (network.program.rows(parameter.id), slot.cols);
             let buffer = if slot.role == (Role::Weight { trainable: true }) {
+                if let Some(format) = keeping.quantized(tensor.info().dtype) {
+                    return Err(Error::QuantizedTrainable { tensor: parameter.name.clone(), format });
+                }
                 let mut values = Vec::new();
                 tensor.read_f32(&mut values);
                 plain(device, rows, cols, &values)?
             } else {
-                device
-                    .allocate_frozen(rows, cols, slot.dtype, &|range, room| read_rows(&tensor, range, room))?
+                let is_linear = linears.contains(&parameter.id);
+                let frozen = Frozen { tensor, rows, cols, dtype: slot.dtype, is_linear };
+                let (buffer, format) = frozen.load(keeping, device)?;
+                *kept.entry(format).or_default() += 1;
+                buffer
             };
             buffers.insert(parameter.name.clone(), buffer);
         }
         let spare = taken.finish()?;
-        Ok(Self { buffers, spare })
+        Ok(Self { buffers, spare, kept })
     }
 
     /// Gives every low-rank pair of `network` its numbers.
@@ -132,14 +150,13 @@ impl Parameters {
     }
 }
 
-fn read_rows(tensor: &crate::weights::Tensor<'_>, range: Range<usize>, room: &mut [f32]) {
-    if tensor.info().shape.len() < 2 {
-        let mut values = Vec::new();
-        tensor.read_f32(&mut values);
-        room.copy_from_slice(&values);
-    } else {
-        tensor.read_rows_f32(range, room);
-    }
+/// The weights that linears multiply with.
+fn linear_weights(program: &Program) -> BTreeSet<TensorId> {
+    let of = |op: &Op| match op {
+        Op::Linear(linear) => linear.parts.iter().map(|part| part.weight).collect(),
+        _ => Vec::new(),
+    };
+    program.steps().iter().flat_map(|step| of(&step.op)).collect()
 }
 
 /// Numbers in plain f32 storage.

@@ -9,7 +9,7 @@ use crate::checkpoint::{self, State, Tensors};
 use crate::error::{Error, Result};
 use crate::evaluate::{self, mean_nats};
 use crate::gate::{self, Gate};
-use crate::prepare::{choose_keep, fingerprint, fresh_pair, pair, setup};
+use crate::prepare::{choose_keep, fingerprint, fresh_pair, kept, pair, setup};
 use crate::schedule::learning_rate;
 use crate::settings::{Settings, Way};
 use crate::start::{self, Start};
@@ -168,7 +168,8 @@ impl<'a> Fit<'a> {
         settings.check()?;
         let mut gates = data_gates(task, witness)?;
         let network = build(task.config, &setup(task, settings.method(task.base)))?;
-        let mut parameters = Parameters::load(task.checkpoint, &network, device)?;
+        let mut parameters = Parameters::load(task.checkpoint, &network, settings.base.into(), device)?;
+        witness.see(&Event::note(kept(&parameters)));
         parameters.add_pairs(&network, device, |slot| fresh_pair(&network, slot, task.seed))?;
         let keep = choose_keep(task, &network, device, witness)?;
 

@@ -10,7 +10,7 @@ use penname_ledger::event::{Event, Witness};
 use penname_ledger::seed::Seed;
 use penname_model::network::PairSlot;
 use penname_model::peft::Pair;
-use penname_model::{Method, Network, Purpose, Setup, build};
+use penname_model::{Method, Network, Parameters, Purpose, Setup, build};
 use penname_token::Sequence;
 
 /// Hash of everything the result follows from.
@@ -93,4 +93,10 @@ pub(crate) fn choose_keep(
     half.capacity.tokens = (half.capacity.tokens / 2).max(2);
     let with_half_the_rows = needs(Keep::BlockInputs, &build(task.config, &half)?);
     Err(Error::Memory { needed, free, with_half_the_rows })
+}
+
+/// Says in what formats the frozen weights lie in memory.
+pub(crate) fn kept(parameters: &Parameters) -> String {
+    let formats = parameters.kept.iter().map(|(format, n)| format!("{n} in {format}"));
+    format!("frozen weights: {}", formats.collect::<Vec<_>>().join(", "))
 }

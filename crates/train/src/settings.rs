@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use penname_model::adapter::ALL_LINEARS;
 use penname_model::peft::AdapterConfig;
-use penname_model::{Method, adapter::Trainable};
+use penname_model::{Keeping, Method, Quantizer, adapter::Trainable};
 use serde::{Deserialize, Serialize};
 
 /// Which weights are changed.
@@ -36,6 +36,37 @@ pub enum Rounding {
     Bf16,
     /// f32 throughout.
     F32,
+}
+
+/// How frozen weights are kept in memory.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Base {
+    /// Quantized ones as their file has them, others rounded.
+    #[default]
+    Stored,
+    /// Rounded.
+    Rounded,
+    /// Linears as NF4 with doubled scales.
+    Nf4,
+    /// Linears as Q8_0.
+    #[serde(rename = "q8_0")]
+    Q8,
+    /// Linears as Q4_0.
+    #[serde(rename = "q4_0")]
+    Q4,
+}
+
+impl From<Base> for Keeping {
+    fn from(base: Base) -> Self {
+        match base {
+            Base::Stored => Self::Stored,
+            Base::Rounded => Self::Rounded,
+            Base::Nf4 => Self::Quantized(Quantizer::Nf4),
+            Base::Q8 => Self::Quantized(Quantizer::Q8_0),
+            Base::Q4 => Self::Quantized(Quantizer::Q4_0),
+        }
+    }
 }
 
 /// How a run trains.
@@ -82,6 +113,8 @@ pub struct Settings {
     pub checkpoint_every: u64,
     /// Rounding of products.
     pub precision: Rounding,
+    /// How frozen weights are kept.
+    pub base: Base,
 }
 
 impl Default for Settings {
@@ -107,6 +140,7 @@ impl Default for Settings {
             patience: 4,
             checkpoint_every: 25,
             precision: Rounding::Bf16,
+            base: Base::Stored,
         }
     }
 }

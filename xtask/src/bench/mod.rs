@@ -1,5 +1,6 @@
 //! How fast a step is, alone and beside a peer.
 
+mod base;
 mod batch;
 mod chat;
 mod decode;

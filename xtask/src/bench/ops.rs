@@ -10,6 +10,7 @@ use std::path::PathBuf;
 
 use penname_engine::backend::cpu::isa::Isa;
 use penname_engine::{Keep, Precision};
+use penname_model::Keeping;
 use penname_train::settings::Way;
 use serde_json::{Value, json};
 
@@ -74,7 +75,16 @@ pub(crate) fn run(options: &Options) -> Result<()> {
                 for &tokens in &options.rows {
                     let batch = Batch { documents: 1, tokens };
                     let keep = Keep::All;
-                    let job = Job { model: folder.clone(), way, batch, precision, isa, threads, keep };
+                    let job = Job {
+                        model: folder.clone(),
+                        way,
+                        batch,
+                        precision,
+                        isa,
+                        threads,
+                        keep,
+                        keeping: Keeping::Rounded,
+                    };
                     let profile = profile_of(&job, limits, options.passes)?;
                     let what = json!({ "path": path, "model": model, "method": name, "rows": tokens });
                     show(options, &what, &profile, limits);

@@ -6,9 +6,11 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 use penname_engine::backend::cpu::isa::Isa;
 use penname_engine::{Device, Keep, Precision};
+use penname_model::Keeping;
 use penname_train::settings::Way;
 use serde_json::{Value, json};
 
+use super::base::Base;
 use super::trained::{Batch, Job, Trained};
 use super::{listed, machine, median, peak, profile};
 use crate::Result;
@@ -32,6 +34,9 @@ pub(crate) struct Options {
     /// What products round their inputs to.
     #[arg(long, value_enum, default_value_t = Rounding::Bf16)]
     precision: Rounding,
+    /// How the frozen weights are kept in memory; as they are stored unless all are trained.
+    #[arg(long, value_enum)]
+    base: Option<Base>,
     /// Threads; all of the machine's unless said.
     #[arg(long)]
     threads: Option<NonZeroUsize>,
@@ -86,6 +91,14 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 }
 
 impl Options {
+    fn keeping(&self) -> Keeping {
+        match (self.base, self.method) {
+            (Some(base), _) => base.into(),
+            (None, Method::Lora) => Keeping::Stored,
+            (None, Method::Full) => Keeping::Rounded,
+        }
+    }
+
     fn job(&self) -> Result<Job> {
         Ok(Job {
             model: self.model.clone(),
@@ -98,6 +111,7 @@ impl Options {
             isa: Isa::best(),
             threads: self.threads.map_or_else(std::thread::available_parallelism, Ok)?,
             keep: self.keep.into(),
+            keeping: self.keeping(),
         })
     }
 }

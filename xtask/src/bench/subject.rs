@@ -8,13 +8,14 @@ use clap::ValueEnum;
 use penname_engine::Precision;
 use penname_engine::backend::cpu::Cpu;
 use penname_engine::backend::cpu::isa::Isa;
-use penname_infer::Weights;
+use penname_infer::{Loading, Weights};
 use penname_ledger::write;
 use penname_model::weights::gguf::{Gguf, GgufTensor, write_gguf};
 use penname_model::weights::{Outgoing, TensorInfo, Values};
 use penname_model::{Checkpoint, Storage};
 use serde_json::{Value, json};
 
+use super::base::Base;
 use super::{machine, median, shape};
 use crate::{Result, root};
 
@@ -30,6 +31,9 @@ pub(super) struct Subject {
     /// What products round their inputs to.
     #[arg(long, value_enum, default_value_t = Rounding::Bf16)]
     precision: Rounding,
+    /// How the weights are kept in memory.
+    #[arg(long, value_enum, default_value_t = Base::Rounded)]
+    base: Base,
     /// Threads; all of the machine's unless said.
     #[arg(long)]
     threads: Option<NonZeroUsize>,
@@ -73,7 +77,8 @@ impl Subject {
             Rounding::Bf16 => Precision::Bf16,
             Rounding::F32 => Precision::F32,
         };
-        let weights = Weights::load(&Checkpoint::open(path)?, None, precision, &mut device)?;
+        let loading = Loading { precision, keeping: self.base.into() };
+        let weights = Weights::load(&Checkpoint::open(path)?, None, loading, &mut device)?;
         Ok((device, weights))
     }
 }

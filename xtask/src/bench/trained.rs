@@ -8,7 +8,7 @@ use penname_engine::backend::cpu::Cpu;
 use penname_engine::backend::cpu::isa::Isa;
 use penname_engine::{Extent, Keep, Precision, Section};
 use penname_ledger::{Seed, Stopwatch};
-use penname_model::{Checkpoint, Parameters, Purpose, Setup, build};
+use penname_model::{Checkpoint, Keeping, Parameters, Purpose, Setup, build};
 use penname_token::Sequence;
 use penname_token::pack::{Pack, pack_in_order};
 use penname_train::Settings;
@@ -51,6 +51,7 @@ pub(super) struct Job {
     pub(super) isa: Isa,
     pub(super) threads: NonZeroUsize,
     pub(super) keep: Keep,
+    pub(super) keeping: Keeping,
 }
 
 /// A trainer with its device and batch.
@@ -74,7 +75,7 @@ impl Trained {
             purpose: Purpose::Loss,
         };
         let network = build(&config, &setup)?;
-        let mut parameters = Parameters::load(&checkpoint, &network, &mut device)?;
+        let mut parameters = Parameters::load(&checkpoint, &network, job.keeping, &mut device)?;
         parameters.add_pairs(&network, &mut device, |slot| pair::draw(&network, slot, Seed(1), 0.0))?;
         let trainer = Trainer::new(network, &parameters, &settings, job.keep, &mut device)?;
         Ok(Self { device, trainer, pack: pack(job.batch, config.vocab_size)? })

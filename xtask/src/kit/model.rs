@@ -7,7 +7,7 @@ use penname_engine::backend::cpu::Cpu;
 use penname_engine::{Extent, Keep, Precision, Section};
 use penname_ledger::Seed;
 use penname_model::peft::{AdapterConfig, Pair};
-use penname_model::{Checkpoint, Method, Network, Parameters, Purpose, Setup, build};
+use penname_model::{Checkpoint, Keeping, Method, Network, Parameters, Purpose, Setup, build};
 use penname_token::Sequence;
 use penname_token::pack::{Pack, pack_in_order};
 use penname_train::Settings;
@@ -32,7 +32,7 @@ fn load(base: &Path, adapter: Option<&Adapter>, n_rows: usize, purpose: Purpose)
     let setup = Setup { method, precision: Precision::F32, capacity, purpose };
     let network = build(&checkpoint.config()?, &setup)?;
     let mut device = Cpu::new();
-    let mut parameters = Parameters::load(&checkpoint, &network, &mut device)?;
+    let mut parameters = Parameters::load(&checkpoint, &network, Keeping::Stored, &mut device)?;
     if let Some((_, pairs)) = adapter {
         if let Some(slot) = network.pairs.iter().find(|slot| !pairs.contains_key(&slot.module)) {
             return Err(format!("the adapter has no pair for `{}`", slot.module).into());

@@ -7,9 +7,9 @@ use std::path::Path;
 use penname_engine::Precision;
 use penname_engine::backend::cpu::Cpu;
 use penname_engine::backend::cpu::isa::Isa;
-use penname_infer::{Adapter, Decoder, Room, Weights};
+use penname_infer::{Adapter, Decoder, Loading, Room, Weights};
 use penname_model::weights::{Outgoing, write_safetensors};
-use penname_model::{Checkpoint, Config, Packed, RopeScaling, Scorer, Storage};
+use penname_model::{Checkpoint, Config, Keeping, Packed, RopeScaling, Scorer, Storage};
 
 pub(crate) const VOCABULARY: usize = 61;
 
@@ -129,7 +129,8 @@ pub(crate) fn load_as(
     let dir = tempfile::tempdir().unwrap();
     write(dir.path(), tensors, config);
     let checkpoint = Checkpoint::open(dir.path()).unwrap();
-    Weights::load(&checkpoint, adapter, precision, device)
+    let loading = Loading { precision, keeping: Keeping::Stored };
+    Weights::load(&checkpoint, adapter, loading, device)
 }
 
 /// The tiny model on a device of its own.

@@ -12,6 +12,7 @@ pub(super) static FORMAT: Format = Format {
     block_bytes: 2,
     decode,
     encode: Some(encode),
+    apart: None,
 };
 
 fn decode(bytes: &[u8], out: &mut [f32]) {

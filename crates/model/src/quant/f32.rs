@@ -10,6 +10,7 @@ pub(super) static FORMAT: Format = Format {
     block_bytes: 4,
     decode,
     encode: Some(encode),
+    apart: None,
 };
 
 fn decode(bytes: &[u8], out: &mut [f32]) {

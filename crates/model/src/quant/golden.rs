@@ -1,5 +1,8 @@
 //! Every format against the reference decoder's numbers; `golden/quant/make.py` made them.
 
+use penname_engine::backend::View;
+use penname_engine::backend::cpu::Cpu;
+use penname_engine::{CodedRow, CodedWeight, DType, Device};
 use safetensors::SafeTensors;
 
 use super::{ALL, Storage};
@@ -52,4 +55,31 @@ fn encoding_floats_returns_what_was_decoded() {
         format.decode(&bytes, &mut again);
         assert!(again.iter().zip(&values).all(|(a, b)| bits(*a) == bits(*b)), "{}", format.name);
     }
+}
+
+#[test]
+fn coded_weights_are_worth_what_decoding_gives() {
+    let golden = SafeTensors::deserialize(GOLDEN).unwrap();
+    let mut n_coded = 0;
+    for format in ALL {
+        let Some(apart) = format.apart else { continue };
+        let blocks = golden.tensor(&format!("{}.blocks", format.name)).unwrap();
+        // Two rows, each of half the blocks.
+        let (row_bytes, cols) =
+            (blocks.data().len() / 2, blocks.data().len() / 2 / format.block_bytes * format.block_len);
+        let fill =
+            |row: usize, to: &mut CodedRow| (apart.take)(&blocks.data()[row * row_bytes..][..row_bytes], to);
+        let (rows, coding, dtype) = (2, apart.coding, DType::F32);
+        let mut device = Cpu::new();
+        let weight = CodedWeight { rows, cols, coding, dtype, outer: None, fill: &fill };
+        let buffer = device.allocate_coded(&weight).unwrap();
+        let (mut expected, mut found) = (vec![0.0; rows * cols], vec![0.0; rows * cols]);
+        format.decode(blocks.data(), &mut expected);
+        device.read(View { buffer, offset: 0, rows, cols, dtype }, &mut found);
+        for (i, (found, expected)) in found.iter().zip(&expected).enumerate() {
+            assert_eq!(bits(*found), bits(*expected), "{} value {i}: {found} {expected}", format.name);
+        }
+        n_coded += 1;
+    }
+    assert_eq!(n_coded, 8);
 }

@@ -6,6 +6,8 @@
 //! byte 8..12   low four bits of scale j + 4, low four bits of minimum j + 4
 //! ```
 
+use penname_engine::CodedRow;
+
 /// Unpacks scales and minima.
 pub(super) fn unpack(packed: &[u8; 12]) -> ([u8; 8], [u8; 8]) {
     let (mut scales, mut minima) = ([0; 8], [0; 8]);
@@ -26,6 +28,17 @@ pub(super) fn unpack_scaled(block: &[u8]) -> [(f32, f32); 8] {
     packed.copy_from_slice(&block[4..16]);
     let (scales, minima) = unpack(&packed);
     std::array::from_fn(|j| (d * f32::from(scales[j]), d_min * f32::from(minima[j])))
+}
+
+/// Takes apart what stands in front of the numbers of a block.
+pub(super) fn apart(block: &[u8], row: &mut CodedRow) {
+    row.d.push(super::bits_at(block, 0));
+    row.m.push(super::bits_at(block, 2));
+    let mut packed = [0; 12];
+    packed.copy_from_slice(&block[4..16]);
+    let (scales, minima) = unpack(&packed);
+    row.scales.extend(scales);
+    row.minima.extend(minima);
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ mod f32;
 #[cfg(test)]
 mod golden;
 mod k_scales;
+pub(crate) mod nf4;
 mod q4_0;
 mod q4_1;
 mod q4_k;
@@ -26,6 +27,7 @@ mod q5_k;
 mod q6_k;
 mod q8_0;
 
+use penname_engine::{CodedRow, Coding};
 use std::fmt;
 
 /// Every format this crate reads.
@@ -116,6 +118,17 @@ pub struct Format {
     pub block_bytes: usize,
     decode: fn(&[u8], &mut [f32]),
     encode: Option<Encode>,
+    /// How its blocks are taken apart to stay as they are, if they are blocks of integers.
+    pub(crate) apart: Option<Apart>,
+}
+
+/// Blocks as integers and scales.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Apart {
+    /// What the integers mean.
+    pub(crate) coding: Coding,
+    /// Appends whole blocks to a row.
+    pub(crate) take: fn(&[u8], &mut CodedRow),
 }
 
 /// Appends the storage of whole blocks of values.
@@ -163,6 +176,11 @@ impl Format {
         encode(values, bytes);
         true
     }
+}
+
+/// Bits of the half-precision number at `at`.
+fn bits_at(bytes: &[u8], at: usize) -> u16 {
+    u16::from_le_bytes([bytes[at], bytes[at + 1]])
 }
 
 /// Reads the half-precision number at the start of `bytes`.

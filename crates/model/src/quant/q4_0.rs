@@ -13,7 +13,9 @@
 
 use half::f16;
 
-use super::{Format, Storage, half_at};
+use penname_engine::{CodedRow, Coding};
+
+use super::{Apart, Format, Storage, bits_at, half_at};
 
 pub(super) static FORMAT: Format = Format {
     storage: Storage::Q4_0,
@@ -23,6 +25,7 @@ pub(super) static FORMAT: Format = Format {
     block_bytes: 18,
     decode,
     encode: Some(encode),
+    apart: Some(Apart { coding: Coding::Q4_0, take: apart }),
 };
 
 fn decode(bytes: &[u8], out: &mut [f32]) {
@@ -46,5 +49,13 @@ fn encode(values: &[f32], bytes: &mut Vec<u8>) {
         bytes.extend(f16::from_f32(d).to_le_bytes());
         let (low, high) = block.split_at(16);
         bytes.extend(low.iter().zip(high).map(|(&low, &high)| level(low) | level(high) << 4));
+    }
+}
+
+fn apart(bytes: &[u8], row: &mut CodedRow) {
+    for block in bytes.as_chunks::<18>().0 {
+        row.d.push(bits_at(block, 0));
+        row.codes.extend(block[2..].iter().map(|q| q & 15));
+        row.codes.extend(block[2..].iter().map(|q| q >> 4));
     }
 }

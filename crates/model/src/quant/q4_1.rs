@@ -7,7 +7,9 @@
 //! value[i] = d · q[i] + m
 //! ```
 
-use super::{Format, Storage, half_at};
+use penname_engine::{CodedRow, Coding};
+
+use super::{Apart, Format, Storage, bits_at, half_at};
 
 pub(super) static FORMAT: Format = Format {
     storage: Storage::Q4_1,
@@ -17,6 +19,7 @@ pub(super) static FORMAT: Format = Format {
     block_bytes: 20,
     decode,
     encode: None,
+    apart: Some(Apart { coding: Coding::Q4_1, take: apart }),
 };
 
 fn decode(bytes: &[u8], out: &mut [f32]) {
@@ -27,5 +30,14 @@ fn decode(bytes: &[u8], out: &mut [f32]) {
             *low = d * f32::from(q & 15) + m;
             *high = d * f32::from(q >> 4) + m;
         }
+    }
+}
+
+fn apart(bytes: &[u8], row: &mut CodedRow) {
+    for block in bytes.as_chunks::<20>().0 {
+        row.d.push(bits_at(block, 0));
+        row.m.push(bits_at(block, 2));
+        row.codes.extend(block[4..].iter().map(|q| q & 15));
+        row.codes.extend(block[4..].iter().map(|q| q >> 4));
     }
 }

@@ -8,7 +8,9 @@
 //! value[g][i] = (d · s[g]) · q[g][i] − d_min · m[g]
 //! ```
 
-use super::{Format, Storage, k_scales};
+use penname_engine::{CodedRow, Coding};
+
+use super::{Apart, Format, Storage, k_scales};
 
 pub(super) static FORMAT: Format = Format {
     storage: Storage::Q4_K,
@@ -18,6 +20,7 @@ pub(super) static FORMAT: Format = Format {
     block_bytes: 144,
     decode,
     encode: None,
+    apart: Some(Apart { coding: Coding::Q4_K, take: apart }),
 };
 
 fn decode(bytes: &[u8], out: &mut [f32]) {
@@ -33,6 +36,16 @@ fn decode(bytes: &[u8], out: &mut [f32]) {
                 *low = low_scale * f32::from(q & 15) - low_min;
                 *high = high_scale * f32::from(q >> 4) - high_min;
             }
+        }
+    }
+}
+
+fn apart(bytes: &[u8], row: &mut CodedRow) {
+    for block in bytes.as_chunks::<144>().0 {
+        k_scales::apart(block, row);
+        for run in block[16..].as_chunks::<32>().0 {
+            row.codes.extend(run.iter().map(|q| q & 15));
+            row.codes.extend(run.iter().map(|q| q >> 4));
         }
     }
 }

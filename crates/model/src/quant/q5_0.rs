@@ -8,7 +8,9 @@
 //! value[i] = d · ((q[i] | h[i] << 4) − 16)
 //! ```
 
-use super::{Format, Storage, half_at};
+use penname_engine::{CodedRow, Coding};
+
+use super::{Apart, Format, Storage, bits_at, half_at};
 
 pub(super) static FORMAT: Format = Format {
     storage: Storage::Q5_0,
@@ -18,6 +20,7 @@ pub(super) static FORMAT: Format = Format {
     block_bytes: 22,
     decode,
     encode: None,
+    apart: Some(Apart { coding: Coding::Q5_0, take: apart }),
 };
 
 fn decode(bytes: &[u8], out: &mut [f32]) {
@@ -31,5 +34,15 @@ fn decode(bytes: &[u8], out: &mut [f32]) {
             *low = d * ((u32::from(q & 15) | low_fifth) as i32 - 16) as f32;
             *high = d * ((u32::from(q >> 4) | high_fifth) as i32 - 16) as f32;
         }
+    }
+}
+
+fn apart(bytes: &[u8], row: &mut CodedRow) {
+    for block in bytes.as_chunks::<22>().0 {
+        row.d.push(bits_at(block, 0));
+        let fifth = u32::from_le_bytes([block[2], block[3], block[4], block[5]]);
+        let bit = |i: usize| ((fifth >> i & 1) << 4) as u8;
+        row.codes.extend(block[6..].iter().enumerate().map(|(i, q)| q & 15 | bit(i)));
+        row.codes.extend(block[6..].iter().enumerate().map(|(i, q)| q >> 4 | bit(i + 16)));
     }
 }

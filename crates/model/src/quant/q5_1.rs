@@ -8,7 +8,9 @@
 //! value[i] = d · (q[i] | h[i] << 4) + m
 //! ```
 
-use super::{Format, Storage, half_at};
+use penname_engine::{CodedRow, Coding};
+
+use super::{Apart, Format, Storage, bits_at, half_at};
 
 pub(super) static FORMAT: Format = Format {
     storage: Storage::Q5_1,
@@ -18,6 +20,7 @@ pub(super) static FORMAT: Format = Format {
     block_bytes: 24,
     decode,
     encode: None,
+    apart: Some(Apart { coding: Coding::Q5_1, take: apart }),
 };
 
 fn decode(bytes: &[u8], out: &mut [f32]) {
@@ -31,5 +34,16 @@ fn decode(bytes: &[u8], out: &mut [f32]) {
             *low = d * (u32::from(q & 15) | low_fifth) as f32 + m;
             *high = d * (u32::from(q >> 4) | high_fifth) as f32 + m;
         }
+    }
+}
+
+fn apart(bytes: &[u8], row: &mut CodedRow) {
+    for block in bytes.as_chunks::<24>().0 {
+        row.d.push(bits_at(block, 0));
+        row.m.push(bits_at(block, 2));
+        let fifth = u32::from_le_bytes([block[4], block[5], block[6], block[7]]);
+        let bit = |i: usize| ((fifth >> i & 1) << 4) as u8;
+        row.codes.extend(block[8..].iter().enumerate().map(|(i, q)| q & 15 | bit(i)));
+        row.codes.extend(block[8..].iter().enumerate().map(|(i, q)| q >> 4 | bit(i + 16)));
     }
 }

@@ -9,7 +9,9 @@
 //! value[g][i] = (d · s[g]) · (q[g][i] | h[g][i] << 4) − d_min · m[g]
 //! ```
 
-use super::{Format, Storage, k_scales};
+use penname_engine::{CodedRow, Coding};
+
+use super::{Apart, Format, Storage, k_scales};
 
 pub(super) static FORMAT: Format = Format {
     storage: Storage::Q5_K,
@@ -19,6 +21,7 @@ pub(super) static FORMAT: Format = Format {
     block_bytes: 176,
     decode,
     encode: None,
+    apart: Some(Apart { coding: Coding::Q5_K, take: apart }),
 };
 
 fn decode(bytes: &[u8], out: &mut [f32]) {
@@ -35,6 +38,18 @@ fn decode(bytes: &[u8], out: &mut [f32]) {
                 *low = low_scale * f32::from((q & 15) | ((fifth & 1) << 4)) - low_min;
                 *high = high_scale * f32::from((q >> 4) | ((fifth & 2) << 3)) - high_min;
             }
+        }
+    }
+}
+
+fn apart(bytes: &[u8], row: &mut CodedRow) {
+    for block in bytes.as_chunks::<176>().0 {
+        k_scales::apart(block, row);
+        let (fifths, runs) = block[16..].split_at(32);
+        for (r, run) in runs.as_chunks::<32>().0.iter().enumerate() {
+            let fifth = |fifths: u8, group: usize| (fifths >> group & 1) << 4;
+            row.codes.extend(run.iter().zip(fifths).map(|(q, &h)| q & 15 | fifth(h, 2 * r)));
+            row.codes.extend(run.iter().zip(fifths).map(|(q, &h)| q >> 4 | fifth(h, 2 * r + 1)));
         }
     }
 }

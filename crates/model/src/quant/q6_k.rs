@@ -11,7 +11,9 @@
 //! value[i] = (d · s[i / 16]) · ((l[i] | h[i] << 4) − 32)
 //! ```
 
-use super::{Format, Storage, half_at};
+use penname_engine::{CodedRow, Coding};
+
+use super::{Apart, Format, Storage, bits_at, half_at};
 
 pub(super) static FORMAT: Format = Format {
     storage: Storage::Q6_K,
@@ -21,6 +23,7 @@ pub(super) static FORMAT: Format = Format {
     block_bytes: 210,
     decode,
     encode: None,
+    apart: Some(Apart { coding: Coding::Q6_K, take: apart }),
 };
 
 fn decode(bytes: &[u8], out: &mut [f32]) {
@@ -42,6 +45,21 @@ fn decode_half(low: &[u8], high: &[u8], scales: &[f32], out: &mut [f32; 128]) {
         for (i, value) in out.iter_mut().enumerate() {
             let q = ((low[i] >> shift) & 15) | (((high[i] >> (2 * p)) & 3) << 4);
             *value = scales[2 * p + i / 16] * f32::from(q as i8 - 32);
+        }
+    }
+}
+
+fn apart(bytes: &[u8], row: &mut CodedRow) {
+    for block in bytes.as_chunks::<210>().0 {
+        row.d.push(bits_at(block, 208));
+        row.scales.extend(&block[192..208]);
+        for k in 0..2 {
+            let high = &block[128 + 32 * k..][..32];
+            for p in 0..4 {
+                let low = &block[64 * k + 32 * (p % 2)..][..32];
+                let code = |(low, high): (&u8, &u8)| low >> (4 * (p / 2)) & 15 | (high >> (2 * p) & 3) << 4;
+                row.codes.extend(low.iter().zip(high).map(code));
+            }
         }
     }
 }

@@ -12,7 +12,9 @@
 
 use half::f16;
 
-use super::{Format, Storage, half_at};
+use penname_engine::{CodedRow, Coding};
+
+use super::{Apart, Format, Storage, bits_at, half_at};
 
 pub(super) static FORMAT: Format = Format {
     storage: Storage::Q8_0,
@@ -22,6 +24,7 @@ pub(super) static FORMAT: Format = Format {
     block_bytes: 34,
     decode,
     encode: Some(encode),
+    apart: Some(Apart { coding: Coding::Q8_0, take: apart }),
 };
 
 fn decode(bytes: &[u8], out: &mut [f32]) {
@@ -40,5 +43,13 @@ fn encode(values: &[f32], bytes: &mut Vec<u8>) {
         let per_step = if d == 0.0 { 0.0 } else { 1.0 / d };
         bytes.extend(f16::from_f32(d).to_le_bytes());
         bytes.extend(block.iter().map(|value| (value * per_step).round() as i8 as u8));
+    }
+}
+
+fn apart(bytes: &[u8], row: &mut CodedRow) {
+    for block in bytes.as_chunks::<34>().0 {
+        row.d.push(bits_at(block, 0));
+        // Codes count from zero: an `i8` plus 128.
+        row.codes.extend(block[2..].iter().map(|q| q ^ 0x80));
     }
 }

@@ -11,7 +11,9 @@ use penname_engine::{Extent, Keep, Precision, Role, Section, Session, derive, pl
 use penname_model::adapter::Trainable;
 use penname_model::network::PairSlot;
 use penname_model::peft::{AdapterConfig, Pair, load_adapter};
-use penname_model::{Checkpoint, Config, Method, Network, Packed, Parameters, Purpose, Setup, build};
+use penname_model::{
+    Checkpoint, Config, Keeping, Method, Network, Packed, Parameters, Purpose, Setup, build,
+};
 use serde_json::Value;
 
 /// A row whose target teaches nothing.
@@ -81,7 +83,7 @@ struct Step<'a> {
 fn run(golden: &Golden, step: &Step<'_>) -> Outcome {
     let device = &mut cpu();
     let mut net = network(&golden.config, step.method.clone(), Purpose::Loss);
-    let mut parameters = Parameters::load(&golden.checkpoint, &net, device).unwrap();
+    let mut parameters = Parameters::load(&golden.checkpoint, &net, Keeping::Stored, device).unwrap();
     parameters.add_pairs(&net, device, |slot: &PairSlot| step.pairs[&slot.module].clone()).unwrap();
     derive(&mut net.program, &[], &[]);
     plan::recompute(&mut net.program, step.keep);
@@ -156,7 +158,7 @@ fn logits_are_those_of_transformers() {
         let golden = golden(name);
         let device = &mut cpu();
         let net = network(&golden.config, Method::Frozen, Purpose::Generate { cache_rows: 64 });
-        let parameters = Parameters::load(&golden.checkpoint, &net, device).unwrap();
+        let parameters = Parameters::load(&golden.checkpoint, &net, Keeping::Stored, device).unwrap();
         let mut session = parameters.session(net.program.clone(), device).unwrap();
         for (idx, ids) in golden.documents.iter().enumerate() {
             let rows: Vec<u32> = (0..ids.len() as u32).collect();

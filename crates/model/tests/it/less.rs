@@ -7,7 +7,7 @@ use penname_engine::op::Op;
 use penname_engine::{Keep, Section, derive, plan};
 use penname_model::network::PairSlot;
 use penname_model::peft::{AdapterConfig, Pair};
-use penname_model::{Method, Packed, Parameters, Purpose};
+use penname_model::{Keeping, Method, Packed, Parameters, Purpose};
 
 use crate::golden_llama::{Golden, assert_close, cpu, full, golden, lora, network};
 
@@ -78,7 +78,7 @@ type Outcome = (Vec<f32>, BTreeMap<String, Vec<f32>>);
 fn run(golden: &Golden, method: &Method, pairs: &BTreeMap<String, Pair>, keep: Keep, rows: &Rows) -> Outcome {
     let device = &mut cpu();
     let mut net = network(&golden.config, method.clone(), Purpose::Loss);
-    let mut parameters = Parameters::load(&golden.checkpoint, &net, device).unwrap();
+    let mut parameters = Parameters::load(&golden.checkpoint, &net, Keeping::Stored, device).unwrap();
     parameters.add_pairs(&net, device, |slot: &PairSlot| pairs[&slot.module].clone()).unwrap();
     derive(&mut net.program, &[], &[]);
     plan::recompute(&mut net.program, keep);

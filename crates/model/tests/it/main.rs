@@ -7,6 +7,7 @@ mod corrupt;
 mod folder;
 mod gguf;
 mod golden_llama;
+mod keeping;
 mod less;
 mod peft;
 mod taken;

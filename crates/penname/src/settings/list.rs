@@ -133,6 +133,13 @@ pub(crate) const ALL: &[Key] = &[
         "what products round their inputs to; auto is bf16 where the processor is faster with it",
     ),
     key(
+        "train.base",
+        Kind::Auto(&Kind::Word(&["stored", "rounded", "nf4", "q8_0", "q4_0"])),
+        "auto",
+        "how frozen weights are kept in memory: as stored, rounded, or quantized on loading; auto is as stored, and \
+         rounded where the weights themselves are trained",
+    ),
+    key(
         "train.evaluate_every",
         Kind::Auto(&COUNT),
         "auto",

@@ -3,7 +3,7 @@
 use penname_engine::Device;
 use penname_ledger::{Choice, Event, Witness};
 use penname_train::Settings;
-use penname_train::settings::{Rounding, Shape, Way};
+use penname_train::settings::{Base, Rounding, Shape, Way};
 
 use crate::failure::{Failure, Kind};
 use crate::settings::meant::{Auto, Train};
@@ -47,6 +47,7 @@ pub(crate) fn resolve(
         patience: train.patience,
         checkpoint_every: automatic(train.checkpoint_every, evaluate_every),
         precision: precision(&train.precision, device, witness)?,
+        base: base(train, witness)?,
     };
     announce(&settings, per_epoch, n_sequences, witness);
     Ok(settings)
@@ -84,6 +85,29 @@ fn automatic(value: Auto<u64>, otherwise: u64) -> u64 {
     match value {
         Auto::Is(value) => value,
         Auto::Auto => otherwise,
+    }
+}
+
+/// How frozen weights are kept in memory.
+///
+/// # Errors
+/// When the word is none of those known.
+pub(crate) fn base(train: &Train, witness: &dyn Witness) -> Result<Base, Failure> {
+    let word = match &train.base {
+        Auto::Is(word) => word.as_str(),
+        Auto::Auto if train.method == "full" => {
+            witness.see(&Event::choice("base", "rounded", "the weights themselves are trained"));
+            "rounded"
+        }
+        Auto::Auto => "stored",
+    };
+    match word {
+        "stored" => Ok(Base::Stored),
+        "rounded" => Ok(Base::Rounded),
+        "nf4" => Ok(Base::Nf4),
+        "q8_0" => Ok(Base::Q8),
+        "q4_0" => Ok(Base::Q4),
+        _ => Err(unknown("train.base", word, "stored, rounded, nf4, q8_0, q4_0 or auto")),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use penname_engine::Precision;
 use penname_engine::backend::cpu::Cpu;
-use penname_infer::{Model, Weights};
+use penname_infer::{Loading, Model, Weights};
 use penname_ledger::Run;
 use penname_ledger::run::Status;
 use penname_model::Checkpoint;
@@ -65,13 +65,15 @@ impl Voice {
                 Rounding::Bf16 => Precision::Bf16,
                 Rounding::F32 => Precision::F32,
             };
+        let kept = training::base(&settings.train, &penname_ledger::event::Silent)?;
+        let loading = Loading { precision, keeping: kept.into() };
         let (weights, base) = if contract.full {
             let trained = Checkpoint::open(run.adapter())?;
-            let weights = Weights::load(&trained, None, precision, &mut device)?;
-            (weights, Some(Weights::load(&base.checkpoint, None, precision, &mut device)?))
+            let weights = Weights::load(&trained, None, loading, &mut device)?;
+            (weights, Some(Weights::load(&base.checkpoint, None, loading, &mut device)?))
         } else {
             let adapter = load_adapter(&run.adapter())?;
-            (Weights::load(&base.checkpoint, Some(&adapter), precision, &mut device)?, None)
+            (Weights::load(&base.checkpoint, Some(&adapter), loading, &mut device)?, None)
         };
         Ok(Self { run, contract, renderer, device, base, weights })
     }

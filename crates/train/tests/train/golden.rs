@@ -8,7 +8,7 @@ use penname_engine::{Extent, Keep, Precision};
 use penname_ledger::seed::Seed;
 use penname_model::adapter::Trainable;
 use penname_model::peft::load_adapter;
-use penname_model::{Checkpoint, Method, Parameters, Purpose, Setup, build};
+use penname_model::{Checkpoint, Keeping, Method, Parameters, Purpose, Setup, build};
 use penname_token::Sequence;
 use penname_token::pack::{Pack, pack_in_order};
 use penname_train::Settings;
@@ -48,7 +48,7 @@ fn check(name: &str, method: Method, budget: usize, n_packs: usize, expected: &s
     let setup =
         Setup { method, precision: Precision::F32, capacity: Extent::tokens(budget), purpose: Purpose::Loss };
     let network = build(&checkpoint.config().unwrap(), &setup).unwrap();
-    let mut parameters = Parameters::load(&checkpoint, &network, device).unwrap();
+    let mut parameters = Parameters::load(&checkpoint, &network, Keeping::Stored, device).unwrap();
     if !network.pairs.is_empty() {
         let (_, pairs) = load_adapter(&folder(name).join("adapter")).unwrap();
         parameters.add_pairs(&network, device, |slot| pairs[&slot.module].clone()).unwrap();

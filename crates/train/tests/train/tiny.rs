@@ -8,7 +8,7 @@ use penname_engine::{Extent, Keep, Precision};
 use penname_ledger::seed::Seed;
 use penname_model::adapter::Trainable;
 use penname_model::weights::{Outgoing, write_safetensors};
-use penname_model::{Checkpoint, Config, Method, Parameters, Purpose, Setup, Storage, build};
+use penname_model::{Checkpoint, Config, Keeping, Method, Parameters, Purpose, Setup, Storage, build};
 use penname_token::Sequence;
 use penname_token::pack::pack_in_order;
 use penname_train::settings::{Rounding, Shape};
@@ -102,7 +102,7 @@ pub(crate) fn base(folder: &Path) -> Checkpoint {
     let checkpoint = Checkpoint::open(&random).unwrap();
     let mut device = device();
     let network = build(&config(), &setup(Method::Full(Trainable::default()))).unwrap();
-    let parameters = Parameters::load(&checkpoint, &network, &mut device).unwrap();
+    let parameters = Parameters::load(&checkpoint, &network, Keeping::Stored, &mut device).unwrap();
     let settings = Settings { schedule: Shape::Constant, ..settings() };
     let mut trainer = Trainer::new(network, &parameters, &settings, Keep::All, &mut device).unwrap();
     let lessons: Vec<Sequence> = (0..45).map(|x| sequence(x, Tongue::Language)).collect();

@@ -1,0 +1,158 @@
+//! How a frozen base is kept in memory: as its file stores it, rounded, or quantized on the way.
+//!
+//! A weight that stays quantized is worth exactly what decoding it first would give, and takes the
+//! memory it takes in its file. What cannot stay as asked is rounded like everything else, and
+//! counted in [`crate::Parameters::kept`].
+
+use crate::error::Result;
+use crate::quant::{Apart, Storage, nf4};
+use crate::weights::Tensor;
+use penname_engine::coding::Outer;
+use penname_engine::{BufferId, CodedRow, CodedWeight, Coding, DType, Device};
+use std::fmt;
+
+/// How the frozen weights of a model are kept.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum Keeping {
+    /// Quantized weights as their file stores them, others rounded to the precision of products.
+    #[default]
+    Stored,
+    /// Decoded and rounded to the precision of products.
+    Rounded,
+    /// The weights of linears in this format, whatever their file has.
+    Quantized(Quantizer),
+}
+
+/// A format that weights are quantized to while they are loaded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Quantizer {
+    /// Quantiles of a normal distribution in 4 bits, with doubled scales.
+    Nf4,
+    /// 8 bits and a scale for 32 values.
+    Q8_0,
+    /// 4 bits and a scale for 32 values.
+    Q4_0,
+}
+
+impl Quantizer {
+    fn coding(self) -> Coding {
+        match self {
+            Self::Nf4 => Coding::Nf4,
+            Self::Q8_0 => Coding::Q8_0,
+            Self::Q4_0 => Coding::Q4_0,
+        }
+    }
+}
+
+impl Keeping {
+    /// The format in which a weight stored as `storage` would stay quantized, if it would.
+    pub(crate) fn quantized(self, storage: Storage) -> Option<String> {
+        match self {
+            Self::Rounded => None,
+            Self::Stored => storage.format().apart.map(|apart| apart.coding.name().to_owned()),
+            Self::Quantized(quantizer) => Some(quantizer.coding().name().to_owned()),
+        }
+    }
+}
+
+impl fmt::Display for Keeping {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Stored => f.write_str("stored"),
+            Self::Rounded => f.write_str("rounded"),
+            Self::Quantized(quantizer) => f.write_str(quantizer.coding().name()),
+        }
+    }
+}
+
+/// A frozen weight on its way to a device.
+pub(crate) struct Frozen<'a> {
+    pub(crate) tensor: Tensor<'a>,
+    pub(crate) rows: usize,
+    pub(crate) cols: usize,
+    /// What its numbers are rounded to where they are used.
+    pub(crate) dtype: DType,
+    /// Whether it is the weight of a linear, not a table of embeddings or a norm.
+    pub(crate) is_linear: bool,
+}
+
+impl Frozen<'_> {
+    /// Puts it on the device, and says in what format it lies there.
+    pub(crate) fn load(&self, keeping: Keeping, device: &mut dyn Device) -> Result<(BufferId, String)> {
+        let is_matrix = self.tensor.info().shape.len() == 2;
+        let apart = self.tensor.info().dtype.format().apart;
+        let buffer = match (keeping, apart) {
+            (Keeping::Stored, Some(apart)) if is_matrix => Some((self.stored(apart, device)?, apart.coding)),
+            (Keeping::Quantized(to), _)
+                if self.is_linear && self.cols.is_multiple_of(to.coding().chunk()) =>
+            {
+                Some((self.quantized(to, device)?, to.coding()))
+            }
+            _ => None,
+        };
+        if let Some((buffer, coding)) = buffer {
+            return Ok((buffer, coding.name().to_owned()));
+        }
+        let fill = |rows, room: &mut [f32]| self.read(rows, room);
+        let buffer = device.allocate_frozen(self.rows, self.cols, self.dtype, &fill)?;
+        let is_rounded = self.rows > 1 && self.dtype == DType::Bf16;
+        Ok((buffer, if is_rounded { "bf16" } else { "f32" }.to_owned()))
+    }
+
+    fn read(&self, rows: std::ops::Range<usize>, room: &mut [f32]) {
+        if self.tensor.info().shape.len() < 2 {
+            let mut values = Vec::new();
+            self.tensor.read_f32(&mut values);
+            room.copy_from_slice(&values);
+        } else {
+            self.tensor.read_rows_f32(rows, room);
+        }
+    }
+
+    fn row(&self, row: usize) -> Vec<f32> {
+        let mut values = vec![0.0; self.cols];
+        self.tensor.read_rows_f32(row..row + 1, &mut values);
+        values
+    }
+
+    fn stored(&self, apart: Apart, device: &mut dyn Device) -> Result<BufferId> {
+        let fill = |row: usize, to: &mut CodedRow| (apart.take)(self.tensor.row(row), to);
+        self.coded(apart.coding, None, &fill, device)
+    }
+
+    fn quantized(&self, to: Quantizer, device: &mut dyn Device) -> Result<BufferId> {
+        let storage = match to {
+            Quantizer::Nf4 => return self.nf4(device),
+            Quantizer::Q8_0 => Storage::Q8_0,
+            Quantizer::Q4_0 => Storage::Q4_0,
+        };
+        let format = storage.format();
+        let fill = |row: usize, to: &mut CodedRow| {
+            let mut bytes = Vec::new();
+            if let (true, Some(apart)) = (format.encode(&self.row(row), &mut bytes), format.apart) {
+                (apart.take)(&bytes, to);
+            }
+        };
+        self.coded(to.coding(), None, &fill, device)
+    }
+
+    /// Two passes: every scale depends on the mean of all.
+    fn nf4(&self, device: &mut dyn Device) -> Result<BufferId> {
+        let mut scales = nf4::Scales::default();
+        (0..self.rows).for_each(|row| scales.add(&self.row(row)));
+        let (outer, steps) = scales.outer();
+        let fill = |row: usize, to: &mut CodedRow| scales.encode(row, &self.row(row), &steps, to);
+        self.coded(Coding::Nf4, Some(&outer), &fill, device)
+    }
+
+    fn coded(
+        &self,
+        coding: Coding,
+        outer: Option<&Outer>,
+        fill: penname_engine::coding::FillRow<'_>,
+        device: &mut dyn Device,
+    ) -> Result<BufferId> {
+        let &Self { rows, cols, dtype, .. } = self;
+        Ok(device.allocate_coded(&CodedWeight { rows, cols, coding, dtype, outer, fill })?)
+    }
+}
