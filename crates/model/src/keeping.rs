@@ -10,6 +10,7 @@ use crate::weights::Tensor;
 use penname_engine::coding::Outer;
 use penname_engine::{BufferId, CodedRow, CodedWeight, Coding, DType, Device};
 use std::fmt;
+use std::ops::Range;
 
 /// How the frozen weights of a model are kept.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
@@ -65,9 +66,11 @@ impl fmt::Display for Keeping {
     }
 }
 
-/// A frozen weight on its way to a device.
-pub(crate) struct Frozen<'a> {
+/// A weight on its way to a device.
+pub(crate) struct Incoming<'a> {
     pub(crate) tensor: Tensor<'a>,
+    /// All of its numbers, (rows, cols), where the file has them the other way round.
+    pub(crate) whole: Option<Vec<f32>>,
     pub(crate) rows: usize,
     pub(crate) cols: usize,
     /// What its numbers are rounded to where they are used.
@@ -76,13 +79,15 @@ pub(crate) struct Frozen<'a> {
     pub(crate) is_linear: bool,
 }
 
-impl Frozen<'_> {
-    /// Puts it on the device, and says in what format it lies there.
-    pub(crate) fn load(&self, keeping: Keeping, device: &mut dyn Device) -> Result<(BufferId, String)> {
-        let is_matrix = self.tensor.info().shape.len() == 2;
+impl Incoming<'_> {
+    /// Puts it on the device, never to be changed, and says in what format it lies there.
+    pub(crate) fn freeze(&self, keeping: Keeping, device: &mut dyn Device) -> Result<(BufferId, String)> {
+        let is_as_stored = self.tensor.info().shape.len() == 2 && self.whole.is_none();
         let apart = self.tensor.info().dtype.format().apart;
         let buffer = match (keeping, apart) {
-            (Keeping::Stored, Some(apart)) if is_matrix => Some((self.stored(apart, device)?, apart.coding)),
+            (Keeping::Stored, Some(apart)) if is_as_stored => {
+                Some((self.stored(apart, device)?, apart.coding))
+            }
             (Keeping::Quantized(to), _)
                 if self.is_linear && self.cols.is_multiple_of(to.coding().chunk()) =>
             {
@@ -99,8 +104,11 @@ impl Frozen<'_> {
         Ok((buffer, if is_rounded { "bf16" } else { "f32" }.to_owned()))
     }
 
-    fn read(&self, rows: std::ops::Range<usize>, room: &mut [f32]) {
-        if self.tensor.info().shape.len() < 2 {
+    /// Reads rows, decoded.
+    pub(crate) fn read(&self, rows: Range<usize>, room: &mut [f32]) {
+        if let Some(values) = &self.whole {
+            copy_rows(values, rows, room);
+        } else if self.tensor.info().shape.len() < 2 {
             let mut values = Vec::new();
             self.tensor.read_f32(&mut values);
             room.copy_from_slice(&values);
@@ -111,7 +119,7 @@ impl Frozen<'_> {
 
     fn row(&self, row: usize) -> Vec<f32> {
         let mut values = vec![0.0; self.cols];
-        self.tensor.read_rows_f32(row..row + 1, &mut values);
+        self.read(row..row + 1, &mut values);
         values
     }
 
@@ -155,4 +163,10 @@ impl Frozen<'_> {
         let &Self { rows, cols, dtype, .. } = self;
         Ok(device.allocate_coded(&CodedWeight { rows, cols, coding, dtype, outer, fill })?)
     }
+}
+
+/// Copies rows of a whole matrix.
+pub(crate) fn copy_rows(values: &[f32], rows: Range<usize>, room: &mut [f32]) {
+    let cols = room.len() / rows.len().max(1);
+    room.copy_from_slice(&values[rows.start * cols..rows.end * cols]);
 }

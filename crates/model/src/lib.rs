@@ -27,7 +27,7 @@ pub mod score;
 pub mod weights;
 
 pub use adapter::Method;
-pub use arch::build;
+pub use arch::{Architecture, build};
 pub use config::{Config, RopeScaling};
 pub use error::{Error, Result};
 pub use keeping::{Keeping, Quantizer};

@@ -1,11 +1,13 @@
 //! From a base and what was trained on it to one model in a folder.
 
+use crate::arch::Architecture;
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::peft::{AdapterConfig, Pair};
 use crate::quant::Storage;
-use crate::weights::{Checkpoint, Outgoing, SHARD_BYTES, Values, write_shards};
+use crate::weights::{Checkpoint, Outgoing, SHARD_BYTES, TensorInfo, Values, transposed, write_shards};
 use penname_ledger::write::{self, Staged};
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -88,11 +90,16 @@ fn save(
 ) -> Result<()> {
     let staged = Staged::create(folder)?;
     let mut tensors = Vec::new();
+    let architecture = Architecture::find(&config.model_type)?;
     for name in base.names() {
         let tensor = base.tensor(name)?;
         let mut info = tensor.info().clone();
         info.dtype = dtype;
         let change = &change;
+        if architecture.turns(name) {
+            tensors.push(turned(base, name, info, change));
+            continue;
+        }
         let rows = move |rows: std::ops::Range<usize>, out: &mut [f32]| {
             tensor.read_rows_f32(rows.clone(), out);
             change(name, rows, out);
@@ -103,6 +110,33 @@ fn save(
     write_shards(staged.dir(), tensors, &metadata, SHARD_BYTES)?;
     write::json(&staged.dir().join("config.json"), &config.to_hf_json(dtype))?;
     Ok(staged.commit()?)
+}
+
+/// A linear on its way into a file that has it as (in, out).
+fn turned<'a>(
+    base: &'a Checkpoint,
+    name: &'a str,
+    mut info: TensorInfo,
+    change: &'a impl Fn(&str, std::ops::Range<usize>, &mut [f32]),
+) -> Outgoing<'a> {
+    if !base.is_published() {
+        info.shape.reverse();
+    }
+    let (n_in, n_out) = (info.n_rows(), info.row_len());
+    let made = RefCell::new(Vec::new());
+    let rows = move |rows: std::ops::Range<usize>, out: &mut [f32]| {
+        let mut made = made.borrow_mut();
+        if rows.start == 0 {
+            let mut values = base.read_turned(name).unwrap_or_default();
+            change(name, 0..n_out, &mut values);
+            *made = transposed(&values, n_out, n_in);
+        }
+        out.copy_from_slice(&made[rows.start * n_out..rows.end * n_out]);
+        if rows.end == n_in {
+            *made = Vec::new();
+        }
+    };
+    Outgoing { name: name.to_owned(), info, values: Values::Rows(Box::new(rows)) }
 }
 
 #[cfg(test)]

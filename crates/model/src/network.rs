@@ -5,10 +5,11 @@
 //! how, the network decides by its [`Method`].
 
 use crate::adapter::Method;
+use crate::arch::Architecture;
 use crate::config::Config;
 use penname_engine::op::{
-    Attention, CachedAttention, CrossEntropy, Dropout, Embed, GatherRows, Heads, Linear, LowRank, Projection,
-    RmsNorm, Rope, RopeTable,
+    Add, Attention, CachedAttention, CrossEntropy, Dropout, Embed, GatherRows, Gelu, Heads, LayerNorm,
+    Linear, LowRank, Projection, RmsNorm, Rope, RopeTable,
 };
 use penname_engine::program::Tensor;
 use penname_engine::{DType, Extent, Precision, Program, Role, Rows, Section, TensorId};
@@ -49,8 +50,10 @@ pub struct Parameter {
     pub name: String,
     /// Its place in the program.
     pub id: TensorId,
-    /// Its shape in the checkpoint.
+    /// Its shape, a linear as (out, in).
     pub shape: Vec<usize>,
+    /// Whether Hugging Face publishes it as (in, out).
+    pub turned: bool,
 }
 
 /// A low-rank pair beside a linear.
@@ -109,7 +112,9 @@ pub struct Network {
     /// V: how many token ids there are.
     pub vocabulary: usize,
     setup: Setup,
-    rope: (TensorId, TensorId),
+    architecture: &'static Architecture,
+    /// Cosines and sines of the positions, where positions are angles.
+    rope: Option<(TensorId, TensorId)>,
 }
 
 /// A linear of an architecture: its path, how many numbers come out, and whether it has a bias.
@@ -122,7 +127,7 @@ pub(crate) struct LinearSpec {
 
 impl Network {
     /// A network with inputs and position tables, and nothing else yet.
-    pub(crate) fn begin(config: &Config, setup: &Setup) -> Self {
+    pub(crate) fn begin(config: &Config, setup: &Setup, architecture: &'static Architecture) -> Self {
         let loss = setup.purpose == Purpose::Loss;
         // Every row may have a target.
         let Extent { tokens, picked } = setup.capacity;
@@ -142,14 +147,8 @@ impl Network {
             first: (!loss).then(|| ids(&mut program, "first")),
             at: (!loss).then(|| ids(&mut program, "at")),
         };
-        let half = config.head_width / 2;
-        let cos = program.activation("cos", Rows::Tokens, half, DType::F32);
-        let sin = program.activation("sin", Rows::Tokens, half, DType::F32);
-        let inverse_frequency = config.rope_frequencies().into_iter().map(|f| f as f32).collect();
-        program.push(
-            Section::Forward,
-            RopeTable { positions: inputs.positions, inverse_frequency, scale: 1.0, cos, sin },
-        );
+        let rope =
+            (!config.has_learned_positions()).then(|| rope_table(&mut program, config, inputs.positions));
         let (parameters, pairs, caches) = (Vec::new(), Vec::new(), Vec::new());
         Self {
             program,
@@ -157,10 +156,11 @@ impl Network {
             parameters,
             pairs,
             caches,
-            result: cos,
+            result: inputs.tokens,
             vocabulary: config.vocab_size,
             setup: setup.clone(),
-            rope: (cos, sin),
+            architecture,
+            rope,
         }
     }
 
@@ -178,7 +178,8 @@ impl Network {
         // Vectors and trained parameters are f32; frozen matrices are stored as products read them.
         let dtype = if rows == 1 || trainable { DType::F32 } else { self.setup.precision.dtype() };
         let id = self.program.weight(name, rows, cols, dtype, trainable);
-        self.parameters.push(Parameter { name: name.to_owned(), id, shape: shape.to_vec() });
+        let turned = self.architecture.turns(name);
+        self.parameters.push(Parameter { name: name.to_owned(), id, shape: shape.to_vec(), turned });
         id
     }
 
@@ -207,6 +208,27 @@ impl Network {
         let gamma = self.parameter(gain, &[width]);
         let y = self.value(format!("{gain} out"), x, width);
         self.program.push(Section::Forward, RmsNorm { x, gamma, eps: eps as f32, y });
+        y
+    }
+
+    /// Adds to each row that of its position in a learned table.
+    pub(crate) fn add_positions(&mut self, h: TensorId, table: &str, context: usize) -> TensorId {
+        let width = self.program.cols(h);
+        let table = self.parameter(table, &[context, width]);
+        let at = self.program.activation("position", Rows::Tokens, width, DType::F32);
+        let y = self.program.activation("embedding and position", Rows::Tokens, width, DType::F32);
+        self.program.push(Section::Forward, Embed { ids: self.inputs.positions, table, y: at });
+        self.program.push(Section::Forward, Add { a: h, b: at, y });
+        y
+    }
+
+    /// LayerNorm of the residual stream; `module` has a weight and a bias.
+    pub(crate) fn layer_norm(&mut self, x: TensorId, module: &str, eps: f64) -> TensorId {
+        let width = self.program.cols(x);
+        let [gamma, beta] =
+            ["weight", "bias"].map(|name| self.parameter(&format!("{module}.{name}"), &[width]));
+        let y = self.value(format!("{module} out"), x, width);
+        self.program.push(Section::Forward, LayerNorm { x, gamma, beta, eps: eps as f32, y });
         y
     }
 
@@ -258,14 +280,20 @@ impl Network {
         Some(LowRank { a, b, scale, dropout })
     }
 
-    /// Rotates queries and keys, then attends: inside documents, or over the cache.
-    pub(crate) fn attend(&mut self, qkv: TensorId, heads: Heads) -> TensorId {
-        let (cos, sin) = self.rope;
+    /// Queries and keys turned by the angles of their positions.
+    fn rotate(&mut self, qkv: TensorId, (cos, sin): (TensorId, TensorId), heads: Heads) -> TensorId {
         let rotated = self.value("rotated", qkv, heads.total_cols());
         let n_rotated = heads.query + heads.kv;
         let rope =
             Rope { x: qkv, cos, sin, heads: n_rotated, head_width: heads.width, inverse: false, y: rotated };
         self.program.push(Section::Forward, rope);
+        rotated
+    }
+
+    /// Rotates queries and keys where positions are angles, then attends: inside documents, or over
+    /// the cache.
+    pub(crate) fn attend(&mut self, qkv: TensorId, heads: Heads) -> TensorId {
+        let qkv = self.rope.map_or(qkv, |rope| self.rotate(qkv, rope, heads));
         let out = self.value("attended", qkv, heads.query_cols());
         let scale = 1.0 / (heads.width as f32).sqrt();
         match (self.setup.purpose, self.inputs) {
@@ -273,12 +301,12 @@ impl Network {
                 let keys = self.cache("keys", cache_rows, heads.kv_cols());
                 let values = self.cache("values", cache_rows, heads.kv_cols());
                 self.caches.push((keys, values));
-                let op = CachedAttention { qkv: rotated, first, at, keys, values, heads, scale, out };
+                let op = CachedAttention { qkv, first, at, keys, values, heads, scale, out };
                 self.program.push(Section::Forward, op);
             }
             (_, Inputs { starts: Some(starts), shared, .. }) => {
                 let lse = self.program.activation("lse", Rows::Tokens, heads.query, DType::F32);
-                let op = Attention { qkv: rotated, starts, shared, heads, scale, out, lse };
+                let op = Attention { qkv, starts, shared, heads, scale, out, lse };
                 self.program.push(Section::Forward, op);
             }
             _ => unreachable!(
@@ -301,6 +329,13 @@ impl Network {
         y
     }
 
+    /// The activation of GPT-2's feed-forward layer.
+    pub(crate) fn gelu(&mut self, x: TensorId) -> TensorId {
+        let y = self.value("activated", x, self.program.cols(x));
+        self.program.push(Section::Forward, Gelu { x, y });
+        y
+    }
+
     /// The rows whose result is wanted: those with loss, or those whose logits are.
     ///
     /// Once a row's keys and values are made, nothing else reads the row, so in the last block all
@@ -315,11 +350,9 @@ impl Network {
         y
     }
 
-    /// The last norm and the projection on the vocabulary: a loss, or logits.
-    pub(crate) fn head(&mut self, x: TensorId, gain: &str, eps: f64, weight: &str, vocabulary: usize) {
+    /// The projection of picked rows on the vocabulary: a loss, or logits.
+    pub(crate) fn head(&mut self, x: TensorId, weight: &str, vocabulary: usize) {
         let width = self.program.cols(x);
-        let x = self.pick(x);
-        let x = self.rms_norm(x, gain, eps);
         let weight = self.parameter(weight, &[vocabulary, width]);
         self.result = match (self.inputs.targets, self.inputs.gradient_scale) {
             (Some(targets), Some(gradient_scale)) => self.loss(x, weight, targets, gradient_scale),
@@ -336,7 +369,11 @@ impl Network {
         gradient_scale: TensorId,
     ) -> TensorId {
         let losses = self.program.activation("losses", Rows::Picked, 1, DType::F32);
-        let rows = LOSS_ROWS.min(self.setup.capacity.tokens.max(1));
+        // Each chunk reads and writes the whole gradient of a trained head: then fewer, larger ones,
+        // up to the size of that gradient.
+        let is_trained = self.program.tensor(weight).role == Role::Weight { trainable: true };
+        let most = if is_trained { LOSS_ROWS.max(self.program.cols(weight)) } else { LOSS_ROWS };
+        let rows = most.min(self.setup.capacity.tokens.max(1));
         let chunk =
             self.program.activation("logits", Rows::Fixed(rows), self.program.rows(weight), DType::F32);
         let op = CrossEntropy { x, weight, targets, gradient_scale, losses, chunk, dx: None, dweight: None };
@@ -350,4 +387,14 @@ impl Network {
         self.program.push(Section::Forward, Linear { x, parts, hidden: None, add: None, y });
         y
     }
+}
+
+/// Cosines and sines of the angles of each row's position, (M, E / 2) each.
+fn rope_table(program: &mut Program, config: &Config, positions: TensorId) -> (TensorId, TensorId) {
+    let half = config.head_width / 2;
+    let cos = program.activation("cos", Rows::Tokens, half, DType::F32);
+    let sin = program.activation("sin", Rows::Tokens, half, DType::F32);
+    let inverse_frequency = config.rope_frequencies().into_iter().map(|f| f as f32).collect();
+    program.push(Section::Forward, RopeTable { positions, inverse_frequency, scale: 1.0, cos, sin });
+    (cos, sin)
 }

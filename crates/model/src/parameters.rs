@@ -1,7 +1,7 @@
 //! The weights of a model on a device, loaded once and shared by every program that uses them.
 
 use crate::error::{Error, Result};
-use crate::keeping::{Frozen, Keeping};
+use crate::keeping::{Incoming, Keeping, copy_rows};
 use crate::network::{Network, PairSlot};
 use crate::peft::Pair;
 use crate::weights::{Checkpoint, Spare, Taken};
@@ -38,20 +38,26 @@ impl Parameters {
         let mut taken = Taken::new(checkpoint);
         let mut buffers = BTreeMap::new();
         for parameter in &network.parameters {
-            let tensor = taken.take(&parameter.name, &parameter.shape)?;
+            let turned = parameter.turned && checkpoint.is_published();
+            let mut shape = parameter.shape.clone();
+            if turned {
+                shape.reverse();
+            }
+            let tensor = taken.take(&parameter.name, &shape)?;
+            let whole = if turned { Some(checkpoint.read_turned(&parameter.name)?) } else { None };
             let slot = network.program.tensor(parameter.id);
             let (rows, cols) = (network.program.rows(parameter.id), slot.cols);
+            let is_linear = linears.contains(&parameter.id);
+            let weight = Incoming { tensor, whole, rows, cols, dtype: slot.dtype, is_linear };
             let buffer = if slot.role == (Role::Weight { trainable: true }) {
-                if let Some(format) = keeping.quantized(tensor.info().dtype) {
+                if let Some(format) = keeping.quantized(weight.tensor.info().dtype) {
                     return Err(Error::QuantizedTrainable { tensor: parameter.name.clone(), format });
                 }
-                let mut values = Vec::new();
-                tensor.read_f32(&mut values);
+                let mut values = vec![0.0; rows * cols];
+                weight.read(0..rows, &mut values);
                 plain(device, rows, cols, &values)?
             } else {
-                let is_linear = linears.contains(&parameter.id);
-                let frozen = Frozen { tensor, rows, cols, dtype: slot.dtype, is_linear };
-                let (buffer, format) = frozen.load(keeping, device)?;
+                let (buffer, format) = weight.freeze(keeping, device)?;
                 *kept.entry(format).or_default() += 1;
                 buffer
             };
@@ -98,9 +104,7 @@ impl Parameters {
             let values = pair(slot);
             for (id, values) in [(slot.a, &values.a), (slot.b, &values.b)] {
                 let (rows, cols) = (network.program.rows(id), network.program.cols(id));
-                let fill = |range: Range<usize>, room: &mut [f32]| {
-                    room.copy_from_slice(&values[range.start * cols..range.end * cols]);
-                };
+                let fill = |range: Range<usize>, room: &mut [f32]| copy_rows(values, range, room);
                 let buffer = device.allocate_frozen(rows, cols, dtype, &fill)?;
                 self.buffers.insert(network.program.tensor(id).name.clone(), buffer);
             }

@@ -31,6 +31,14 @@ pub enum Error {
         /// Largest value that works.
         high: f64,
     },
+    /// A sequence goes on where the table of learned positions ends.
+    #[error("the longest sequence has {found} tokens, the model has positions for {context}")]
+    BeyondContext {
+        /// Its length.
+        found: usize,
+        /// Rows of the table.
+        context: usize,
+    },
     /// A step had no token to learn from.
     #[error("step {step} has no trained token")]
     NothingTrained {

@@ -9,7 +9,7 @@ use crate::checkpoint::{self, State, Tensors};
 use crate::error::{Error, Result};
 use crate::evaluate::{self, mean_nats};
 use crate::gate::{self, Gate};
-use crate::prepare::{choose_keep, fingerprint, fresh_pair, kept, pair, setup};
+use crate::prepare::{self, check_lengths, choose_keep, fingerprint, fresh_pair, kept, pair};
 use crate::schedule::learning_rate;
 use crate::settings::{Settings, Way};
 use crate::start::{self, Start};
@@ -22,7 +22,7 @@ use penname_ledger::run::Status;
 use penname_ledger::seed::Seed;
 use penname_ledger::{Journal, Run, write};
 use penname_model::peft::{Pair, save_adapter};
-use penname_model::{Checkpoint, Config, Method, Parameters, Scorer, build};
+use penname_model::{Checkpoint, Config, Method, Parameters, Scorer};
 use penname_token::Sequence;
 use penname_token::pack::Pack;
 use serde_json::json;
@@ -167,7 +167,8 @@ impl<'a> Fit<'a> {
         let settings = task.settings;
         settings.check()?;
         let mut gates = data_gates(task, witness)?;
-        let network = build(task.config, &setup(task, settings.method(task.base)))?;
+        check_lengths(task)?;
+        let network = prepare::network(task, settings)?;
         let mut parameters = Parameters::load(task.checkpoint, &network, settings.base.into(), device)?;
         witness.see(&Event::note(kept(&parameters)));
         parameters.add_pairs(&network, device, |slot| fresh_pair(&network, slot, task.seed))?;
@@ -181,8 +182,7 @@ impl<'a> Fit<'a> {
 
         // Dropout belongs to training: what is measured is the model as it will be used.
         let measured = Settings { dropout: 0.0, ..settings.clone() };
-        let scorer =
-            Scorer::new(build(task.config, &setup(task, measured.method(task.base)))?, &parameters, device)?;
+        let scorer = Scorer::new(prepare::network(task, &measured)?, &parameters, device)?;
         let trainer = Trainer::new(network, &parameters, settings, keep, device)?;
         let start = checkpoint::weights(&trainer, device);
         let mut fit = Self {
@@ -358,7 +358,7 @@ impl<'a> Fit<'a> {
 
     fn save_result(&self, tensors: &Tensors) -> Result<()> {
         let folder = self.task.run.adapter();
-        match self.task.settings.method(self.task.base) {
+        match self.task.settings.method(self.task.base, self.task.config)? {
             Method::LowRank(config) => {
                 let pairs: BTreeMap<String, Pair> = self
                     .trainer

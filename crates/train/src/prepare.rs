@@ -3,7 +3,7 @@
 use crate::checkpoint::Tensors;
 use crate::error::{Error, Result};
 use crate::fit::Task;
-use crate::settings::Rounding;
+use crate::settings::{Rounding, Settings};
 use penname_engine::{Device, Extent, Keep, Plan, Precision, derive, plan};
 use penname_ledger::Hash;
 use penname_ledger::event::{Event, Witness};
@@ -39,6 +39,32 @@ pub(crate) fn setup(task: &Task<'_>, method: Method) -> Setup {
         Rounding::F32 => Precision::F32,
     };
     Setup { method, precision, capacity: Extent::tokens(task.settings.batch_tokens), purpose: Purpose::Loss }
+}
+
+/// The network that these settings train.
+pub(crate) fn network(task: &Task<'_>, settings: &Settings) -> Result<Network> {
+    Ok(build(task.config, &setup(task, settings.method(task.base, task.config)?))?)
+}
+
+/// The base as loaded. Full training holds what it changes in f32, so that is how the base is read too.
+pub(crate) fn base_network(task: &Task<'_>) -> Result<Network> {
+    let method = match task.settings.method(task.base, task.config)? {
+        full @ Method::Full(_) => full,
+        Method::LowRank(_) | Method::Frozen => Method::Frozen,
+    };
+    Ok(build(task.config, &setup(task, method))?)
+}
+
+/// Refuses sequences that go on where a table of learned positions ends.
+pub(crate) fn check_lengths(task: &Task<'_>) -> Result<()> {
+    let context = task.config.context;
+    let longest = task.train.iter().chain(task.held_out).map(|sequence| sequence.ids.len()).max();
+    match longest {
+        Some(found) if task.config.has_learned_positions() && found > context => {
+            Err(Error::BeyondContext { found, context })
+        }
+        _ => Ok(()),
+    }
 }
 
 /// A starts as Kaiming's uniform numbers, B at zero: the pair changes nothing yet.
@@ -89,7 +115,7 @@ pub(crate) fn choose_keep(
         }
     }
     let needed = needs(Keep::BlockInputs, network);
-    let mut half = setup(task, task.settings.method(task.base));
+    let mut half = setup(task, task.settings.method(task.base, task.config)?);
     half.capacity.tokens = (half.capacity.tokens / 2).max(2);
     let with_half_the_rows = needs(Keep::BlockInputs, &build(task.config, &half)?);
     Err(Error::Memory { needed, free, with_half_the_rows })

@@ -1,9 +1,9 @@
 //! What a run is asked to do, with every value resolved.
 
 use crate::error::{Error, Result};
-use penname_model::adapter::ALL_LINEARS;
+use penname_model::adapter::Trainable;
 use penname_model::peft::AdapterConfig;
-use penname_model::{Keeping, Method, Quantizer, adapter::Trainable};
+use penname_model::{Architecture, Config, Keeping, Method, Quantizer};
 use serde::{Deserialize, Serialize};
 
 /// Which weights are changed.
@@ -147,17 +147,26 @@ impl Default for Settings {
 
 impl Settings {
     /// Where gradients go.
-    pub fn method(&self, base: &str) -> Method {
+    ///
+    /// # Errors
+    /// When the architecture is not known.
+    pub fn method(&self, base: &str, config: &Config) -> Result<Method> {
+        let architecture = Architecture::find(&config.model_type)?;
+        Ok(self.method_for(base, architecture))
+    }
+
+    fn method_for(&self, base: &str, architecture: &Architecture) -> Method {
         match self.method {
             Way::Full => Method::Full(Trainable { patterns: self.targets.clone() }),
             Way::Lora => {
-                let all = ALL_LINEARS.iter().map(|name| (*name).to_owned());
+                let all = architecture.linears.iter().map(|name| (*name).to_owned());
                 let targets: Vec<String> =
                     if self.targets.is_empty() { all.collect() } else { self.targets.clone() };
                 let mut config = AdapterConfig::new(self.rank, self.alpha, targets);
                 config.base_model = Some(base.to_owned());
                 config.dropout = self.dropout;
                 config.use_rslora = self.rslora;
+                config.fan_in_fan_out = architecture.fan_in_fan_out;
                 Method::LowRank(config)
             }
         }

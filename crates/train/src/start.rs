@@ -3,10 +3,10 @@
 use crate::error::Result;
 use crate::evaluate::{self, SequenceLoss, mean_nats};
 use crate::fit::Task;
-use crate::prepare::setup;
+use crate::prepare::base_network;
 use penname_engine::Device;
 use penname_ledger::event::{Event, Witness};
-use penname_model::{Method, Parameters, Scorer, build};
+use penname_model::{Parameters, Scorer};
 use penname_token::Sequence;
 use penname_token::pack::Pack;
 
@@ -34,8 +34,7 @@ impl Start {
         (sample, watched): (&[Sequence], &[Sequence]),
         device: &mut dyn Device,
     ) -> Result<Self> {
-        let frozen = build(task.config, &setup(task, Method::Frozen))?;
-        let mut base = Scorer::new(frozen, parameters, device)?;
+        let mut base = Scorer::new(base_network(task)?, parameters, device)?;
         let nats = mean_nats(&evaluate::losses(&mut base, device, watched)?).unwrap_or(f64::NAN);
         let mut losses = Vec::with_capacity(sample.len());
         for sequence in sample {

@@ -103,7 +103,10 @@ fn weights(config: &Value, path: &Path) -> Result<()> {
     };
     let network = build(&Config::from_hf_json(config.clone())?, &setup)?;
     let tensors = network.parameters.iter().map(|parameter| {
-        let info = TensorInfo { shape: parameter.shape.clone(), dtype: Storage::F32 };
+        let mut info = TensorInfo { shape: parameter.shape.clone(), dtype: Storage::F32 };
+        if parameter.turned {
+            info.shape.reverse();
+        }
         let stream = RefCell::new(Seed(1).stream(&parameter.name));
         let (gain, bias) = (is_gain(&parameter.name), parameter.name.ends_with("bias"));
         let fill = move |_: std::ops::Range<usize>, out: &mut [f32]| match (gain, bias) {

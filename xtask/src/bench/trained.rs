@@ -69,7 +69,7 @@ impl Trained {
         let config = checkpoint.config()?;
         let settings = settings(job.way);
         let setup = Setup {
-            method: settings.method(""),
+            method: settings.method("", &config)?,
             precision: job.precision,
             capacity: Extent::tokens(job.batch.documents * job.batch.tokens),
             purpose: Purpose::Loss,

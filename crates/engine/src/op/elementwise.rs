@@ -1,9 +1,10 @@
 //! The few operations without arithmetic of their own: sums and zero.
 
 use super::{Access, Host, Operation, Real, expect_cols, expect_reals, expect_rows};
+use crate::derive::Derive;
 use crate::program::{Extent, Program, ShapeError, TensorId};
 
-/// `y = a + b`: two gradients of one tensor meet.
+/// `y = a + b`: two gradients of one tensor meet, or token and position.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Add {
     /// First summand.
@@ -46,6 +47,12 @@ impl Operation for Add {
     fn reference<R: Real>(&self, host: &mut Host<R>) {
         let y = host.get(self.a).iter().zip(host.get(self.b)).map(|(&a, &b)| a + b).collect();
         host.put(self.y, y);
+    }
+
+    fn derive(&self, derive: &mut Derive<'_>) {
+        let Some(dy) = derive.gradient(self.y) else { return };
+        derive.contribute(self.a, dy);
+        derive.contribute(self.b, dy);
     }
 
     fn in_place(&self) -> Option<(TensorId, TensorId)> {

@@ -14,7 +14,9 @@ pub(crate) mod dropout;
 mod elementwise;
 mod embed;
 mod gate;
+pub(crate) mod gelu;
 mod host;
+mod layer_norm;
 mod linear;
 mod loss;
 mod norm;
@@ -26,7 +28,9 @@ pub use attention::{Attention, AttentionBackward, CachedAttention, Heads};
 pub use elementwise::{Add, Zero};
 pub use embed::{Embed, EmbedBackward};
 pub use gate::{SwiGlu, SwiGluBackward};
+pub use gelu::{Gelu, GeluBackward};
 pub use host::{Host, Real};
+pub use layer_norm::{LayerNorm, LayerNormBackward};
 pub use linear::{Dropout, Linear, LinearBackward, LowRank, Projection, ProjectionBackward};
 pub use loss::{CrossEntropy, IGNORE};
 pub use norm::{RmsNorm, RmsNormBackward};
@@ -136,10 +140,12 @@ macro_rules! operations {
 operations! {
     Embed, EmbedBackward,
     RmsNorm, RmsNormBackward,
+    LayerNorm, LayerNormBackward,
     RopeTable, Rope,
     Attention, AttentionBackward, CachedAttention,
     Linear, LinearBackward,
     SwiGlu, SwiGluBackward,
+    Gelu, GeluBackward,
     CrossEntropy,
     GatherRows, ScatterRows,
     Add, Zero,

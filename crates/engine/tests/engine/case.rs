@@ -1,8 +1,8 @@
 //! Small programs of one operation each, with inputs, for every row of the conformance table.
 
 use penname_engine::op::{
-    Attention, CachedAttention, CrossEntropy, Dropout, Embed, GatherRows, Heads, IGNORE, Linear, LowRank, Op,
-    Projection, RmsNorm, Rope, RopeTable, SwiGlu,
+    Add, Attention, CachedAttention, CrossEntropy, Dropout, Embed, GatherRows, Gelu, Heads, IGNORE,
+    LayerNorm, Linear, LowRank, Op, Projection, RmsNorm, Rope, RopeTable, SwiGlu,
 };
 use penname_engine::{DType, Extent, Precision, Program, Role, Rows, Section, TensorId, derive};
 
@@ -120,8 +120,11 @@ fn starts(lengths: &[usize]) -> Vec<u32> {
 /// Every operation of the forward pass in the shapes most likely to go wrong.
 pub(crate) fn all(precision: Precision) -> Vec<Case> {
     let mut cases = vec![embed(precision), gather(6, 5, false, precision), gather(5, 130, true, precision)];
+    cases.push(add(precision));
     cases.extend([(1, 3), (7, 64), (33, 130)].map(|(m, d)| norm(m, d, precision)));
+    cases.extend([(2, 3), (7, 64), (70, 130)].map(|(m, d)| layer_norm(m, d, precision)));
     cases.extend([(1, 2), (5, 37), (40, 96)].map(|(m, f)| swiglu(m, f, precision)));
+    cases.extend([(1, 2), (5, 37), (40, 1100)].map(|(m, f)| gelu(m, f, precision)));
     cases.extend([(1, 8), (9, 64), (20, 80)].map(|(m, e)| rope(m, e, precision)));
     for (lengths, query, kv, width) in [
         (&[1][..], 1, 1, 8),
@@ -169,12 +172,44 @@ fn gather(m: usize, d: usize, others: bool, precision: Precision) -> Case {
     case.finish(GatherRows { x, rows, y }, differentiate)
 }
 
+/// Token and position, each from a table.
+fn add(precision: Precision) -> Case {
+    let mut case = Case::new("add".into(), 6, precision);
+    let summands =
+        [("token", vec![3, 0, 3, 9, 1, 3]), ("position", vec![0, 1, 2, 0, 1, 2])].map(|(name, ids)| {
+            let ids = case.token_ids(name, ids);
+            let table = case.weight("table", 10, 37, true);
+            let y = case.program.activation(name, Rows::Tokens, 37, DType::F32);
+            case.program.push(Section::Forward, Embed { ids, table, y });
+            y
+        });
+    let [a, b] = summands;
+    let y = case.result("y", Rows::Tokens, 37, DType::F32);
+    case.finish(Add { a, b, y }, &[y])
+}
+
 fn norm(m: usize, d: usize, precision: Precision) -> Case {
     let mut case = Case::new(format!("rms_norm {m}x{d}"), m, precision);
     let x = case.rows("x", d);
     let gamma = case.weight("gamma", 1, d, true);
     let y = case.result("y", Rows::Tokens, d, precision.dtype());
     case.finish(RmsNorm { x, gamma, eps: 1e-5, y }, &[y])
+}
+
+fn layer_norm(m: usize, d: usize, precision: Precision) -> Case {
+    let mut case = Case::new(format!("layer_norm {m}x{d}"), m, precision);
+    let x = case.rows("x", d);
+    let gamma = case.weight("gamma", 1, d, true);
+    let beta = case.weight("beta", 1, d, true);
+    let y = case.result("y", Rows::Tokens, d, precision.dtype());
+    case.finish(LayerNorm { x, gamma, beta, eps: 1e-5, y }, &[y])
+}
+
+fn gelu(m: usize, f: usize, precision: Precision) -> Case {
+    let mut case = Case::new(format!("gelu {m}x{f}"), m, precision);
+    let x = case.rows("x", f);
+    let y = case.result("y", Rows::Tokens, f, precision.dtype());
+    case.finish(Gelu { x, y }, &[y])
 }
 
 fn swiglu(m: usize, f: usize, precision: Precision) -> Case {

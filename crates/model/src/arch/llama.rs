@@ -25,7 +25,9 @@ pub(super) fn forward(config: &Config, net: &mut Network) {
     }
     net.enter_block(None);
     let head = if config.tied { "model.embed_tokens.weight" } else { "lm_head.weight" };
-    net.head(h, "model.norm.weight", config.norm_eps, head, config.vocab_size);
+    let h = net.pick(h); // (picked, D)
+    let n = net.rms_norm(h, "model.norm.weight", config.norm_eps); // (picked, D)
+    net.head(n, head, config.vocab_size);
 }
 
 fn block(config: &Config, net: &mut Network, h: TensorId, layer: usize) -> TensorId {

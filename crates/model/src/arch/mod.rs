@@ -1,7 +1,9 @@
 //! The architectures, one file each, named after the `model_type` of their checkpoints.
 
+mod gpt2;
 mod llama;
 
+use crate::adapter::ALL_LINEARS;
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::network::{Network, Setup};
@@ -11,6 +13,10 @@ use crate::network::{Network, Setup};
 pub struct Architecture {
     /// `model_type` in `config.json`.
     pub name: &'static str,
+    /// The linears of a block, by the last part of their path: what LoRA adapts by default.
+    pub linears: &'static [&'static str],
+    /// Whether Hugging Face publishes these linears as (in, out), which a program has as (out, in).
+    pub fan_in_fan_out: bool,
     forward: fn(&Config, &mut Network),
 }
 
@@ -21,19 +27,37 @@ impl std::fmt::Debug for Architecture {
 }
 
 /// Every architecture that can be built.
-pub const ALL: &[Architecture] = &[Architecture { name: "llama", forward: llama::forward }];
+pub const ALL: &[Architecture] = &[
+    Architecture { name: "gpt2", linears: &gpt2::LINEARS, fan_in_fan_out: true, forward: gpt2::forward },
+    Architecture { name: "llama", linears: &ALL_LINEARS, fan_in_fan_out: false, forward: llama::forward },
+];
+
+impl Architecture {
+    /// The architecture of this `model_type`.
+    ///
+    /// # Errors
+    /// When it is not in [`ALL`].
+    pub fn find(model_type: &str) -> Result<&'static Self> {
+        ALL.iter().find(|architecture| architecture.name == model_type).ok_or_else(|| Error::Architecture {
+            found: model_type.to_owned(),
+            known: ALL.iter().map(|architecture| architecture.name).collect(),
+        })
+    }
+
+    /// Whether Hugging Face publishes the parameter of this name as (in, out).
+    pub fn turns(&self, parameter: &str) -> bool {
+        let module = parameter.strip_suffix(".weight").and_then(|module| module.rsplit('.').next());
+        self.fan_in_fan_out && module.is_some_and(|module| self.linears.contains(&module))
+    }
+}
 
 /// Builds the program of a model.
 ///
 /// # Errors
 /// When the architecture is not in [`ALL`], or the configuration does not fit together.
 pub fn build(config: &Config, setup: &Setup) -> Result<Network> {
-    let known = ALL.iter().find(|architecture| architecture.name == config.model_type);
-    let architecture = known.ok_or_else(|| Error::Architecture {
-        found: config.model_type.clone(),
-        known: ALL.iter().map(|architecture| architecture.name).collect(),
-    })?;
-    let mut network = Network::begin(config, setup);
+    let architecture = Architecture::find(&config.model_type)?;
+    let mut network = Network::begin(config, setup, architecture);
     (architecture.forward)(config, &mut network);
     network.program.check()?;
     Ok(network)

@@ -14,6 +14,7 @@ const READ: &[&str] = &[
     "attention.head_count",
     "attention.head_count_kv",
     "attention.key_length",
+    "attention.layer_norm_epsilon",
     "attention.layer_norm_rms_epsilon",
     "attention.value_length",
     "block_count",
@@ -100,9 +101,9 @@ pub(super) fn read(metadata: &Metadata, tensors: &[GgufTensor], file: &[u8]) -> 
     let n_heads = keys.required_count("attention.head_count")?;
     let head_width = read_head_width(&keys, width, n_heads)?;
     let rope_theta = keys.real("rope.freq_base")?.unwrap_or(10_000.0);
-    let norm_eps = "attention.layer_norm_rms_epsilon";
+    let norm_eps = architecture.norm_eps;
     let has = |suffix: &str| tensors.iter().any(|tensor| tensor.name.ends_with(suffix));
-    let attention_bias = has(".attn_q.bias");
+    let attention_bias = has(".attn_q.bias") || has(".attn_qkv.bias");
     if has(".attn_output.bias") != attention_bias {
         let found = if attention_bias { "missing" } else { "there" };
         return Err(refuse("attn_output.bias", found, "beside attn_q.bias or not at all"));

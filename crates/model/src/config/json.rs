@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Config, RopeScaling};
+use super::{Config, RopeScaling, gpt2};
 use crate::error::Result;
 use crate::fields::Fields;
 use crate::quant::Storage;
@@ -11,7 +11,7 @@ const MODEL_TYPE: &str = "llama";
 
 /// Fields that change nothing about what a trained model computes: notes, training-time noise,
 /// defaults for sampling, and what belongs to other tasks.
-const HARMLESS: &[&str] = &[
+pub(super) const HARMLESS: &[&str] = &[
     "architectures",
     "attention_dropout",
     "attn_implementation",
@@ -55,14 +55,8 @@ const HARMLESS: &[&str] = &[
     "use_cache",
 ];
 
-/// Fields that would change what is computed, and the values at which they do not.
-fn check_fixed(fields: &mut Fields) -> Result<()> {
-    fields.only("hidden_act", &[json!("silu"), json!("swish")])?;
-    fields.only("pretraining_tp", &[json!(1)])?;
-    fields.only("rope_interleaved", &[json!(false)])?;
-    fields.only("partial_rotary_factor", &[json!(1), json!(1.0)])?;
-    fields.only("use_sliding_window", &[json!(false)])?;
-    fields.only("sliding_window", &[])?;
+/// Fields of any family that would change what is computed, and the values at which they do not.
+pub(super) fn check_plain(fields: &mut Fields) -> Result<()> {
     fields.only("quantization_config", &[])?;
     fields.only("add_cross_attention", &[json!(false)])?;
     fields.only("is_encoder_decoder", &[json!(false)])?;
@@ -70,11 +64,27 @@ fn check_fixed(fields: &mut Fields) -> Result<()> {
     fields.only("pruned_heads", &[json!({})])
 }
 
+/// Fields of Llama that would change what is computed, and the values at which they do not.
+fn check_fixed(fields: &mut Fields) -> Result<()> {
+    fields.only("hidden_act", &[json!("silu"), json!("swish")])?;
+    fields.only("pretraining_tp", &[json!(1)])?;
+    fields.only("rope_interleaved", &[json!(false)])?;
+    fields.only("partial_rotary_factor", &[json!(1), json!(1.0)])?;
+    fields.only("use_sliding_window", &[json!(false)])?;
+    fields.only("sliding_window", &[])?;
+    check_plain(fields)
+}
+
 pub(super) fn read(mut fields: Fields) -> Result<Config> {
     let model_type = fields.text("model_type")?.ok_or_else(|| fields.missing("model_type"))?;
-    if model_type != MODEL_TYPE {
-        return Err(fields.unsupported("model_type", &json!(model_type), &format!("{MODEL_TYPE:?}")));
+    match model_type.as_str() {
+        MODEL_TYPE => read_llama(model_type, fields),
+        gpt2::MODEL_TYPE => gpt2::read(model_type, fields),
+        _ => Err(fields.unsupported("model_type", &json!(model_type), "\"llama\" or \"gpt2\"")),
     }
+}
+
+fn read_llama(model_type: String, mut fields: Fields) -> Result<Config> {
     check_fixed(&mut fields)?;
     let width = fields.required_count("hidden_size")?;
     let n_heads = fields.required_count("num_attention_heads")?;
@@ -173,13 +183,18 @@ fn scaling_json(scaling: &RopeScaling) -> Value {
     }
 }
 
-/// Theta and scaling stand where older files have them: newer readers understand that too.
+/// The contents of a `config.json`.
 pub(super) fn write(config: &Config, dtype: Storage) -> Value {
     let dtype = match dtype {
         Storage::F16 => "float16",
         Storage::BF16 => "bfloat16",
         _ => "float32",
     };
+    if config.has_learned_positions() { gpt2::write(config, dtype) } else { write_llama(config, dtype) }
+}
+
+/// Theta and scaling stand where older files have them: newer readers understand that too.
+fn write_llama(config: &Config, dtype: &str) -> Value {
     json!({
         "architectures": ["LlamaForCausalLM"],
         "model_type": config.model_type,
@@ -205,7 +220,7 @@ pub(super) fn write(config: &Config, dtype: Storage) -> Value {
     })
 }
 
-fn one_or_list(ids: &[u32]) -> Value {
+pub(super) fn one_or_list(ids: &[u32]) -> Value {
     match ids {
         [] => Value::Null,
         [one] => json!(one),

@@ -4,10 +4,11 @@
 //! the same thing in the same words. Both readers are strict: a setting that changes the maths in a
 //! way not computed here is refused by name, and so is a setting not heard of.
 //!
-//! This covers the Llama family. It does not hold how a model was trained, how it is sampled, or how
+//! This covers the Llama family and GPT-2. It does not hold how a model was trained, how it is sampled, or how
 //! its weights are stored.
 
 mod gguf;
+mod gpt2;
 mod json;
 mod rope;
 
@@ -45,7 +46,7 @@ pub struct Config {
     pub context: usize,
     /// Added to the mean square before its root is taken.
     pub norm_eps: f64,
-    /// Base of the rotary frequencies.
+    /// Base of the rotary frequencies; says nothing where positions are learned.
     pub rope_theta: f64,
     /// How the rotary frequencies are stretched for long sequences.
     pub rope_scaling: RopeScaling,
@@ -110,6 +111,11 @@ impl Config {
     /// K × E, the width of all keys, and of all values.
     pub fn kv_width(&self) -> usize {
         self.n_kv_heads * self.head_width
+    }
+
+    /// Whether positions are rows of a table of `context` rows, and not angles.
+    pub fn has_learned_positions(&self) -> bool {
+        self.model_type == gpt2::MODEL_TYPE
     }
 
     /// The angle in radians that one position turns each pair of a head by, scaling included; E / 2

@@ -39,6 +39,10 @@ enum Description {
     Gguf { metadata: Metadata, config: Box<Config> },
 }
 
+/// The module of GPT-2 that everything but the head is in.
+const BODY: &str = "transformer.";
+const HEAD: &str = "lm_head.weight";
+
 /// How pickles begin: as a zip archive since PyTorch 1.6, bare before.
 const PICKLES: &[&[u8]] = &[b"PK\x03\x04", b"\x80\x02"];
 
@@ -65,7 +69,10 @@ impl Checkpoint {
         let config = path.with_file_name(folder::CONFIG);
         let mut checkpoint = Checkpoint::empty(path, Description::Json(config));
         match checkpoint.add_safetensors(file) {
-            Ok(()) => Ok(checkpoint),
+            Ok(()) => {
+                checkpoint.complete_names();
+                Ok(checkpoint)
+            }
             Err(Error::Safetensors { .. }) if may_be_pickle => Err(Error::Pickle { path: path.to_owned() }),
             Err(error) => Err(error.in_file(path)),
         }
@@ -87,6 +94,7 @@ impl Checkpoint {
             checkpoint.files[place.file_idx].path().file_name()?.to_str()
         };
         weights.check(shard_of, checkpoint.names())?;
+        checkpoint.complete_names();
         Ok(checkpoint)
     }
 
@@ -113,6 +121,18 @@ impl Checkpoint {
         }
         checkpoint.files.push(file);
         Ok(checkpoint)
+    }
+
+    /// GPT-2's own files leave out the module that everything but the head is in.
+    fn complete_names(&mut self) {
+        let has = |name: &str| self.tensors.contains_key(name);
+        if !(has("wte.weight") && has("wpe.weight")) || self.names().any(|name| name.starts_with(BODY)) {
+            return;
+        }
+        let complete = |(name, place): (String, Place)| {
+            if name == HEAD { (name, place) } else { (format!("{BODY}{name}"), place) }
+        };
+        self.tensors = std::mem::take(&mut self.tensors).into_iter().map(complete).collect();
     }
 
     fn add(&mut self, name: String, place: Place) -> Result<()> {
@@ -146,6 +166,12 @@ impl Checkpoint {
             Description::Json(path) => Config::read(path),
             Description::Gguf { config, .. } => Ok(Config::clone(config)),
         }
+    }
+
+    /// Whether linears that Hugging Face publishes as (in, out) are so here: GGUF has them as
+    /// (out, in).
+    pub(crate) fn is_published(&self) -> bool {
+        matches!(self.description, Description::Json(_))
     }
 
     /// The metadata of a GGUF file, which hold the tokenizer and the chat template.

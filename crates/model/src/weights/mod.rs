@@ -16,6 +16,7 @@ mod outgoing;
 mod safetensors;
 mod taken;
 mod tensor;
+mod turned;
 
 pub use checkpoint::Checkpoint;
 pub use outgoing::{FillRows, Outgoing, Values};
@@ -24,3 +25,4 @@ pub use taken::{Spare, Taken, Why};
 pub use tensor::{Tensor, TensorInfo};
 
 pub(crate) use map::Mapped;
+pub(crate) use turned::transposed;

@@ -10,10 +10,11 @@ use crate::error::{Error, Result};
 use crate::weights::{Checkpoint, Tensor};
 
 /// Name suffixes of tensors that hold nothing a configuration does not already say.
-const DERIVED: &[&str] = &[".rotary_emb.inv_freq"];
+/// `attn.bias` is GPT-2's table of which row sees which, `masked_bias` what it puts elsewhere.
+const DERIVED: &[&str] = &[".rotary_emb.inv_freq", ".attn.bias", ".attn.masked_bias"];
 /// GGUF's table of rotary divisors; [`Checkpoint::config`] has turned it into a setting or refused.
 const ROPE_FREQS: &str = "rope_freqs.weight";
-const EMBEDDING: &str = "model.embed_tokens.weight";
+const EMBEDDINGS: [&str; 2] = ["model.embed_tokens.weight", "transformer.wte.weight"];
 const HEAD: &str = "lm_head.weight";
 
 /// Which tensors of a checkpoint a model has taken so far.
@@ -95,10 +96,9 @@ impl<'c> Taken<'c> {
         if name == ROPE_FREQS || DERIVED.iter().any(|suffix| name.ends_with(suffix)) {
             return Some(Why::Derived);
         }
-        let equals_embedding = name == HEAD && self.names.contains(EMBEDDING) && {
-            let (head, embedding) = (self.checkpoint.find(HEAD)?, self.checkpoint.find(EMBEDDING)?);
-            head.info == embedding.info && head.stored == embedding.stored
-        };
-        equals_embedding.then_some(Why::Tied)
+        let embedding = EMBEDDINGS.into_iter().find(|name| self.names.contains(*name));
+        let (head, embedding) = (self.checkpoint.find(HEAD)?, self.checkpoint.find(embedding?)?);
+        let equals = name == HEAD && head.info == embedding.info && head.stored == embedding.stored;
+        equals.then_some(Why::Tied)
     }
 }

@@ -94,7 +94,10 @@ fn check(value: Value, expected: &str) {
 #[test]
 fn what_changes_the_maths_is_refused_by_name() {
     check(json!([]), "`config.json` is [], expected an object");
-    check(with(json!({ "model_type": "mamba" })), "`model_type` is \"mamba\", expected \"llama\"");
+    check(
+        with(json!({ "model_type": "mamba" })),
+        "`model_type` is \"mamba\", expected \"llama\" or \"gpt2\"",
+    );
     check(with(json!({ "hidden_act": "gelu" })), "`hidden_act` is \"gelu\", expected \"silu\" or \"swish\"");
     check(with(json!({ "sliding_window": 4096 })), "`sliding_window` is 4096, expected nothing");
     check(with(json!({ "rope_interleaved": true })), "`rope_interleaved` is true, expected false");

@@ -107,7 +107,11 @@ fn check(key: &str, value: Option<Value>, expected: &str) {
 fn what_changes_the_maths_is_refused_by_name() {
     let text = |text: &str| Some(Value::Text(text.to_owned()));
     let count = |n| Some(Value::U32(n));
-    check("general.architecture", text("mamba"), "architecture `mamba` is not known, expected one of: llama");
+    check(
+        "general.architecture",
+        text("mamba"),
+        "architecture `mamba` is not known, expected one of: llama, gpt2",
+    );
     check("general.architecture", None, "`general.architecture` is missing");
     check("llama.block_count", None, "`llama.block_count` is missing");
     check("llama.block_count", text("two"), "`llama.block_count` is \"two\", expected a count");

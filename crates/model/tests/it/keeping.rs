@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::golden_llama::cpu;
+use crate::golden::cpu;
 use penname_engine::{DType, Extent, Precision, Section, derive};
 use penname_model::adapter::{ALL_LINEARS, Trainable};
 use penname_model::peft::{AdapterConfig, Pair};

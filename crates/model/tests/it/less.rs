@@ -9,7 +9,7 @@ use penname_model::network::PairSlot;
 use penname_model::peft::{AdapterConfig, Pair};
 use penname_model::{Keeping, Method, Packed, Parameters, Purpose};
 
-use crate::golden_llama::{Golden, assert_close, cpu, full, golden, lora, network};
+use crate::golden::{Golden, assert_close, cpu, full, golden, lora, network};
 
 /// A row whose target teaches nothing.
 const IGNORE: u32 = u32::MAX;
@@ -102,9 +102,9 @@ fn run(golden: &Golden, method: &Method, pairs: &BTreeMap<String, Pair>, keep: K
 /// in the other: losses are the same to the last bit, and the gradients of the halves sum to the whole.
 #[test]
 fn rows_without_loss_change_no_loss_and_no_gradient() {
-    let golden = golden("tied");
+    let golden = golden("llama/tied");
     let all = Rows::new(&golden.documents);
-    let (low_rank, pairs) = lora();
+    let (low_rank, pairs) = lora("llama/tied");
     for (method, keep) in [(&full(), Keep::All), (&low_rank, Keep::All), (&low_rank, Keep::BlockInputs)] {
         let (losses, whole) = run(&golden, method, &pairs, keep, &all);
         let wanted = |row: usize| row % 3 == 1 || (4..9).contains(&row);
@@ -124,12 +124,12 @@ fn rows_without_loss_change_no_loss_and_no_gradient() {
 /// What all documents begin with is computed once, and all of them add to its gradient.
 #[test]
 fn a_prefix_computed_once_changes_no_loss_and_no_gradient() {
-    let golden = golden("tied");
+    let golden = golden("llama/tied");
     let (prefix, documents) = (&golden.documents[0][..9], &golden.documents[..3]);
     let each = Rows::prefixed(prefix, documents, false);
     let once = Rows::prefixed(prefix, documents, true);
     assert_eq!(once.tokens.len() + 2 * prefix.len(), each.tokens.len());
-    let (low_rank, pairs) = lora();
+    let (low_rank, pairs) = lora("llama/tied");
     for (method, keep) in [(&full(), Keep::All), (&low_rank, Keep::All), (&low_rank, Keep::BlockInputs)] {
         let (expected, whole) = run(&golden, method, &pairs, keep, &each);
         let (found, shared) = run(&golden, method, &pairs, keep, &once);
@@ -140,7 +140,7 @@ fn a_prefix_computed_once_changes_no_loss_and_no_gradient() {
         }
     }
     // Were the prefix not seen, the losses would be others.
-    let (_, pairs) = lora();
+    let (_, pairs) = lora("llama/tied");
     let blind = Rows { shared: 0, ..once.clone() };
     let [seen, unseen] = [&once, &blind].map(|rows| run(&golden, &low_rank, &pairs, Keep::All, rows).0);
     assert!(seen.iter().zip(&unseen).any(|(a, b)| (a - b).abs() > 1e-3));
@@ -148,8 +148,8 @@ fn a_prefix_computed_once_changes_no_loss_and_no_gradient() {
 
 #[test]
 fn a_batch_without_any_loss_has_none_and_no_gradient() {
-    let golden = golden("tied");
-    let (method, pairs) = lora();
+    let golden = golden("llama/tied");
+    let (method, pairs) = lora("llama/tied");
     let rows = Rows::new(&golden.documents).only(|_| false);
     let (losses, gradients) = run(&golden, &method, &pairs, Keep::All, &rows);
     assert!(losses.iter().chain(gradients.values().flatten()).all(|x| *x == 0.0));
@@ -158,7 +158,7 @@ fn a_batch_without_any_loss_has_none_and_no_gradient() {
 /// With pairs in the upper layer alone, the backward pass ends there.
 #[test]
 fn nothing_is_computed_below_the_lowest_pair() {
-    let golden = golden("tied");
+    let golden = golden("llama/tied");
     let lowest = |targets: &[&str]| {
         let targets: Vec<String> = targets.iter().map(|&target| target.to_owned()).collect();
         let method = Method::LowRank(AdapterConfig::new(4, 8.0, targets));

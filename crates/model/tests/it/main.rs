@@ -6,6 +6,8 @@ mod container;
 mod corrupt;
 mod folder;
 mod gguf;
+mod golden;
+mod golden_gpt2;
 mod golden_llama;
 mod keeping;
 mod less;

@@ -133,7 +133,7 @@ pub(crate) const ALL: &[Key] = &[
         "what products round their inputs to; auto is bf16 where the processor is faster with it",
     ),
     key(
-        "train.base",
+        "train.base_weights",
         Kind::Auto(&Kind::Word(&["stored", "rounded", "nf4", "q8_0", "q4_0"])),
         "auto",
         "how frozen weights are kept in memory: as stored, rounded, or quantized on loading; auto is as stored, and \

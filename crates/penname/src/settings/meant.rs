@@ -76,7 +76,7 @@ pub(crate) struct Train {
     pub(crate) beta1: f64,
     pub(crate) beta2: f64,
     pub(crate) precision: Auto<String>,
-    pub(crate) base: Auto<String>,
+    pub(crate) base_weights: Auto<String>,
     pub(crate) evaluate_every: Auto<u64>,
     pub(crate) patience: u64,
     pub(crate) checkpoint_every: Auto<u64>,

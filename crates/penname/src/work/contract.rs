@@ -29,6 +29,9 @@ pub(crate) struct Contract {
     pub(crate) name: String,
     /// The base, as the settings name it.
     pub(crate) base: String,
+    /// How the base's frozen weights were kept, which the adapter was trained beside.
+    #[serde(default)]
+    pub(crate) base_weights: penname_train::settings::Base,
     /// Where the base came from.
     pub(crate) origin: String,
     /// The chat template, whole.
@@ -45,12 +48,19 @@ pub(crate) struct Contract {
 
 impl Contract {
     /// The contract of a voice called `name`, trained from a base that the settings call `named`.
-    pub(crate) fn new(name: String, base: &Base, named: &str, settings: &Settings) -> Self {
+    pub(crate) fn new(
+        name: String,
+        base: &Base,
+        named: &str,
+        base_weights: penname_train::settings::Base,
+        settings: &Settings,
+    ) -> Self {
         Self {
             format: FORMAT,
             penname: env!("CARGO_PKG_VERSION").to_owned(),
             name,
             base: named.to_owned(),
+            base_weights,
             origin: base.pulled.origin.clone(),
             template: base.renderer.template().source().to_owned(),
             stop_ids: base.stop_ids(),

@@ -131,7 +131,7 @@ impl<'a> Work<'a> {
         }
         let full = self.train.method == penname_train::settings::Way::Full;
         let name = self.settings.voice.name.clone().unwrap_or_else(|| self.project.name());
-        let contract = Contract::new(name, &self.base, &self.named, self.settings);
+        let contract = Contract::new(name, &self.base, &self.named, self.train.base, self.settings);
         contract.save(&run.adapter(), &self.base.renderer)?;
         let mut manifest = Manifest::new(self.order);
         manifest.seconds = outcome.state.seconds;

@@ -93,10 +93,10 @@ fn automatic(value: Auto<u64>, otherwise: u64) -> u64 {
 /// # Errors
 /// When the word is none of those known.
 pub(crate) fn base(train: &Train, witness: &dyn Witness) -> Result<Base, Failure> {
-    let word = match &train.base {
+    let word = match &train.base_weights {
         Auto::Is(word) => word.as_str(),
         Auto::Auto if train.method == "full" => {
-            witness.see(&Event::choice("base", "rounded", "the weights themselves are trained"));
+            witness.see(&Event::choice("base weights", "rounded", "the weights themselves are trained"));
             "rounded"
         }
         Auto::Auto => "stored",
@@ -107,7 +107,7 @@ pub(crate) fn base(train: &Train, witness: &dyn Witness) -> Result<Base, Failure
         "nf4" => Ok(Base::Nf4),
         "q8_0" => Ok(Base::Q8),
         "q4_0" => Ok(Base::Q4),
-        _ => Err(unknown("train.base", word, "stored, rounded, nf4, q8_0, q4_0 or auto")),
+        _ => Err(unknown("train.base_weights", word, "stored, rounded, nf4, q8_0, q4_0 or auto")),
     }
 }
 

@@ -65,8 +65,7 @@ impl Voice {
                 Rounding::Bf16 => Precision::Bf16,
                 Rounding::F32 => Precision::F32,
             };
-        let kept = training::base(&settings.train, &penname_ledger::event::Silent)?;
-        let loading = Loading { precision, keeping: kept.into() };
+        let loading = Loading { precision, keeping: contract.base_weights.into() };
         let (weights, base) = if contract.full {
             let trained = Checkpoint::open(run.adapter())?;
             let weights = Weights::load(&trained, None, loading, &mut device)?;

@@ -7,7 +7,7 @@ use penname_ledger::seed::Seed;
 use penname_ledger::{Hash, Run};
 use penname_model::{Checkpoint, Config};
 use penname_token::Sequence;
-use penname_train::settings::{Settings, Way};
+use penname_train::settings::{Rounding, Settings, Way};
 use penname_train::{Ending, Error, Outcome, Task, finetune, resume};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -172,19 +172,38 @@ fn patience_ends_a_run_that_no_longer_improves() {
     }
 }
 
+/// Settings of full training in either rounding.
+fn full(precision: Rounding) -> Settings {
+    Settings { method: Way::Full, learning_rate: 3e-3, dropout: 0.0, precision, ..tiny::settings() }
+}
+
 #[test]
 fn full_training_gives_a_model_that_opens() {
     let room = Room::new();
-    let settings = Settings { method: Way::Full, learning_rate: 3e-3, dropout: 0.0, ..tiny::settings() };
-    let run = room.run("full");
-    let outcome = room.train(&run, &settings, &Silent).unwrap();
-    assert!(outcome.state.watch.best_nats.unwrap() < outcome.state.base_nats);
-    let model = Checkpoint::open(run.adapter()).unwrap();
-    assert_eq!(model.config().unwrap(), room.config);
-    assert_ne!(
-        model.bytes("model.norm.weight").unwrap(),
-        room.checkpoint.bytes("model.norm.weight").unwrap()
-    );
+    for (name, precision) in [("full-f32", Rounding::F32), ("full-bf16", Rounding::Bf16)] {
+        let run = room.run(name);
+        let outcome = room.train(&run, &full(precision), &Silent).unwrap();
+        assert!(outcome.state.watch.best_nats.unwrap() < outcome.state.base_nats, "{name}");
+        let model = Checkpoint::open(run.adapter()).unwrap();
+        assert_eq!(model.config().unwrap(), room.config);
+        let norm = "model.norm.weight";
+        assert_ne!(model.bytes(norm).unwrap(), room.checkpoint.bytes(norm).unwrap(), "{name}");
+    }
+}
+
+#[test]
+fn a_killed_run_of_full_training_resumes_to_the_same_bits() {
+    let (room, settings) = (Room::new(), full(Rounding::Bf16));
+    let whole = room.run("whole");
+    room.train(&whole, &settings, &Silent).unwrap();
+    let run = room.run("killed");
+    let killed = std::panic::AssertUnwindSafe(|| room.train(&run, &settings, &Kill { at: 13 }).map(drop));
+    assert!(std::panic::catch_unwind(killed).is_err());
+    room.resume(&run, &settings).unwrap();
+    let [resumed, whole] = [&run, &whole].map(|run| Checkpoint::open(run.adapter()).unwrap());
+    for name in whole.names() {
+        assert!(resumed.bytes(name).unwrap() == whole.bytes(name).unwrap(), "{name}");
+    }
 }
 
 fn closed(result: Result<Outcome, Error>, gate: &str) {

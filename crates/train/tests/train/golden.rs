@@ -1,5 +1,5 @@
-//! Twenty steps of a small Llama against torch's AdamW, for full training and for PEFT's LoRA.
-//! `golden/llama/make.py` made the numbers and says how.
+//! Twenty steps of a small Llama and a small GPT-2 against torch's AdamW, for full training and for
+//! PEFT's LoRA. `golden/<family>/make.py` made the numbers and says how.
 
 use std::path::PathBuf;
 
@@ -20,7 +20,7 @@ use serde_json::Value;
 const TOLERANCE: f64 = 3e-3;
 
 fn folder(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../golden/llama").join(name)
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../golden").join(name)
 }
 
 fn sequence(ids: Vec<u32>) -> Sequence {
@@ -66,23 +66,25 @@ fn check(name: &str, method: Method, budget: usize, n_packs: usize, expected: &s
     }
 }
 
-fn lora() -> Method {
-    Method::LowRank(load_adapter(&folder("tied/adapter")).unwrap().0)
+fn lora(name: &str) -> Method {
+    Method::LowRank(load_adapter(&folder(name).join("adapter")).unwrap().0)
 }
 
 #[test]
 fn full_training_follows_torch() {
-    check("tied", Method::Full(Trainable::default()), 64, 1, "full_losses");
-    check("untied", Method::Full(Trainable::default()), 64, 1, "full_losses");
+    check("llama/tied", Method::Full(Trainable::default()), 64, 1, "full_losses");
+    check("llama/untied", Method::Full(Trainable::default()), 64, 1, "full_losses");
+    check("gpt2/tied", Method::Full(Trainable::default()), 64, 1, "full_losses");
 }
 
 #[test]
 fn low_rank_training_follows_peft() {
-    check("tied", lora(), 64, 1, "lora_losses");
+    check("llama/tied", lora("llama/tied"), 64, 1, "lora_losses");
+    check("gpt2/tied", lora("gpt2/tied"), 64, 1, "lora_losses");
 }
 
 #[test]
 fn micro_batches_follow_as_well() {
-    check("tied", Method::Full(Trainable::default()), 20, 3, "full_losses");
-    check("tied", lora(), 20, 3, "lora_losses");
+    check("llama/tied", Method::Full(Trainable::default()), 20, 3, "full_losses");
+    check("llama/tied", lora("llama/tied"), 20, 3, "lora_losses");
 }

@@ -5,7 +5,7 @@ use super::isa::Isa;
 use super::memory::{Memory, free_bytes};
 use super::pool::Pool;
 use super::view::{Elem, Mat, MatMut};
-use super::{elementwise, embed, gate, norm, rope};
+use super::{elementwise, embed, gate, gelu, layer_norm, norm, rope};
 use crate::backend::{Bound, BufferId, Device, DeviceError, FillRows, Probe, View};
 use crate::coding::CodedWeight;
 use crate::op::Op;
@@ -269,6 +269,12 @@ impl Device for Cpu {
                 norm::rms_norm(pool, isa, x, gamma, op.eps, self.mat_mut(bound, op.y));
             }
             Op::RmsNormBackward(op) => self.norm_backward(bound, op),
+            Op::LayerNorm(op) => {
+                let (x, y) = (self.mat(bound, op.x), self.mat_mut(bound, op.y));
+                let (gamma, beta) = (self.floats(bound, op.gamma), self.floats(bound, op.beta));
+                layer_norm::layer_norm(pool, isa, x, layer_norm::Affine { gamma, beta, eps: op.eps }, y);
+            }
+            Op::LayerNormBackward(op) => self.layer_norm_backward(bound, op),
             Op::RopeTable(op) => {
                 let (cos, sin) = (self.mat_mut(bound, op.cos), self.mat_mut(bound, op.sin));
                 rope::rope_table(
@@ -290,6 +296,11 @@ impl Device for Cpu {
             Op::SwiGluBackward(op) => {
                 let (dy, gate_up) = (self.mat(bound, op.dy), self.mat(bound, op.gate_up));
                 gate::swiglu_backward(pool, isa, dy, gate_up, self.mat_mut(bound, op.dgate_up));
+            }
+            Op::Gelu(op) => gelu::gelu(pool, isa, self.mat(bound, op.x), self.mat_mut(bound, op.y)),
+            Op::GeluBackward(op) => {
+                let (dy, x) = (self.mat(bound, op.dy), self.mat(bound, op.x));
+                gelu::gelu_backward(pool, isa, dy, x, self.mat_mut(bound, op.dx));
             }
             Op::CrossEntropy(op) => self.cross_entropy(bound, op),
             Op::Add(op) => {

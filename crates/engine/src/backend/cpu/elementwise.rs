@@ -39,6 +39,19 @@ pub fn fill(pool: &Pool, isa: Isa, value: f32, y: MatMut<'_>) {
     pool.for_chunks(y.rows, rows_per_task(y.cols), |rows| fill_rows(isa, rows, value, y));
 }
 
+/// Columns of one task of [`add_column_sums`]: a few cache lines of every row.
+const SUM_COLUMNS: usize = 128;
+
+/// `sums[j] += Σ x[i][j]`, over rows in order: the gradient of a bias.
+///
+/// # Panics
+/// If the lengths differ.
+pub fn add_column_sums(pool: &Pool, isa: Isa, x: Mat<'_>, sums: &mut [f32]) {
+    assert_eq!(sums.len(), x.cols, "a sum for each column");
+    let sums = MatMut::f32(sums, 1, x.cols);
+    pool.for_chunks(x.cols, SUM_COLUMNS, |columns| sum_columns(isa, columns, x, sums));
+}
+
 /// # Panics
 /// If the shapes differ.
 pub(super) fn same_shape(x: Mat<'_>, y: MatMut<'_>) {
@@ -83,6 +96,20 @@ kernel! {
                 unsafe { write(y, row, at, &block[..n]) };
             }
         }
+    }
+}
+
+kernel! {
+    fn sum_columns<S>(columns: Range<usize>, x: Mat<'_>, sums: MatMut<'_>) {
+        let (mut so_far, mut more) = ([0.0; SUM_COLUMNS], [0.0; SUM_COLUMNS]);
+        let (so_far, more) = (&mut so_far[..columns.len()], &mut more[..columns.len()]);
+        for row in 0..x.rows {
+            read(x, row, columns.start, more);
+            so_far.iter_mut().zip(&*more).for_each(|(sum, more)| *sum += more);
+        }
+        // SAFETY: this task owns these columns.
+        let to = unsafe { sums.columns(columns.start, columns.len()).row_f32(0) };
+        to.iter_mut().zip(so_far).for_each(|(to, sum)| *to += *sum);
     }
 }
 

@@ -4,6 +4,7 @@
 mod low_rank;
 
 use super::device::Cpu;
+use super::elementwise;
 use super::gemm::{Epilogue, Operand, Segment, gemm, transpose};
 use super::view::{Elem, Mat, MatMut};
 use crate::backend::Bound;
@@ -121,7 +122,7 @@ impl Cpu {
             self.product(bound, &[segment], &accumulate, self.mat_mut(bound, dweight));
         }
         if let Some(dbias) = part.dbias {
-            add_column_sums(dy, self.floats_mut(bound, dbias));
+            elementwise::add_column_sums(&self.pool, self.isa, dy, self.floats_mut(bound, dbias));
         }
     }
 
@@ -160,11 +161,5 @@ impl Transposed {
             Numbers::F32(data) => Mat::f32(data, self.rows, self.cols),
             Numbers::Bf16(data) => Mat::bf16(data, self.rows, self.cols),
         }
-    }
-}
-
-fn add_column_sums(x: Mat<'_>, sums: &mut [f32]) {
-    for row in 0..x.rows {
-        sums.iter_mut().enumerate().for_each(|(col, sum)| *sum += x.get(row, col));
     }
 }

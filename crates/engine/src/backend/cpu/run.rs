@@ -2,7 +2,7 @@
 
 use super::device::{Buffer, Cpu};
 use super::view::{Elem, Mat, MatMut};
-use super::{attention, cached, elementwise, embed, norm, optimizer, rope};
+use super::{attention, cached, elementwise, embed, layer_norm, norm, optimizer, rope};
 use crate::backend::Bound;
 use crate::op;
 use crate::program::TensorId;
@@ -135,6 +135,31 @@ impl Cpu {
         };
         let dgamma = op.dgamma.map(|id| self.floats_mut(bound, id));
         norm::rms_norm_backward(&self.pool, self.isa, &from, dx, dgamma);
+    }
+
+    pub(super) fn layer_norm_backward(&self, bound: &Bound<'_>, op: &op::LayerNormBackward) {
+        let from = layer_norm::LayerNormGrad {
+            dy: self.mat(bound, op.dy),
+            x: self.mat(bound, op.x),
+            gamma: self.floats(bound, op.gamma),
+            eps: op.eps,
+            acc: op.add.map(|add| self.mat(bound, add)),
+        };
+        let (rows, cols) = (from.x.rows, from.x.cols);
+        // One kernel computes all three; what is not wanted goes where nobody looks.
+        let (mut unused_dx, mut unused) = (Vec::new(), [Vec::new(), Vec::new()]);
+        let dx = op.dx.map(|dx| self.mat_mut(bound, dx)).unwrap_or_else(|| {
+            unused_dx.resize(rows * cols, 0.0);
+            MatMut::f32(&mut unused_dx, rows, cols)
+        });
+        let affine = (op.dgamma.is_some() || op.dbeta.is_some()).then(|| {
+            let [dgamma, dbeta] = [op.dgamma, op.dbeta].map(|id| id.map(|id| self.floats_mut(bound, id)));
+            let [no_gamma, no_beta] = unused.each_mut();
+            no_gamma.resize(cols, 0.0);
+            no_beta.resize(cols, 0.0);
+            layer_norm::AffineGrad { dgamma: dgamma.unwrap_or(no_gamma), dbeta: dbeta.unwrap_or(no_beta) }
+        });
+        layer_norm::layer_norm_backward(&self.pool, self.isa, &from, dx, affine);
     }
 
     pub(super) fn grad_norm(&self, bound: &Bound<'_>, op: &op::GradNorm) {

@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::weights::tensor::RowOrder;
 
 /// Every architecture whose GGUF files can be read.
-pub static ALL: &[&Architecture] = &[&LLAMA];
+pub static ALL: &[&Architecture] = &[&LLAMA, &GPT2];
 
 /// How one architecture is written down in GGUF.
 #[derive(Debug)]
@@ -17,9 +17,13 @@ pub struct Architecture {
     pub name: &'static str,
     /// The `model_type` Hugging Face gives it.
     pub model_type: &'static str,
+    /// The key of ε of its norms, after the name.
+    pub(crate) norm_eps: &'static str,
+    /// What stands before the number of a layer in a published name.
+    layers: &'static str,
     /// Tensors outside the layers: name in GGUF, published name.
     tensors: &'static [(&'static str, &'static str)],
-    /// Modules of a layer: name in GGUF after `blk.N.`, published name after `model.layers.N.`.
+    /// Modules of a layer: name in GGUF after `blk.N.`, published name after the layer's number.
     modules: &'static [(&'static str, &'static str)],
     /// Whether query and key rows lie interleaved: converters reorder them for architectures whose
     /// rotary embedding llama.cpp applies to neighbours, not to halves.
@@ -29,6 +33,8 @@ pub struct Architecture {
 static LLAMA: Architecture = Architecture {
     name: "llama",
     model_type: "llama",
+    norm_eps: "attention.layer_norm_rms_epsilon",
+    layers: "model.layers.",
     tensors: &[
         ("token_embd.weight", "model.embed_tokens.weight"),
         ("output_norm.weight", "model.norm.weight"),
@@ -46,6 +52,30 @@ static LLAMA: Architecture = Architecture {
         ("ffn_down", "mlp.down_proj"),
     ],
     interleaved: true,
+};
+
+/// Converters write its linears as (out, in), which Hugging Face has as (in, out).
+static GPT2: Architecture = Architecture {
+    name: "gpt2",
+    model_type: "gpt2",
+    norm_eps: "attention.layer_norm_epsilon",
+    layers: "transformer.h.",
+    tensors: &[
+        ("token_embd.weight", "transformer.wte.weight"),
+        ("position_embd.weight", "transformer.wpe.weight"),
+        ("output_norm.weight", "transformer.ln_f.weight"),
+        ("output_norm.bias", "transformer.ln_f.bias"),
+        ("output.weight", "lm_head.weight"),
+    ],
+    modules: &[
+        ("attn_norm", "ln_1"),
+        ("attn_qkv", "attn.c_attn"),
+        ("attn_output", "attn.c_proj"),
+        ("ffn_norm", "ln_2"),
+        ("ffn_up", "mlp.c_fc"),
+        ("ffn_down", "mlp.c_proj"),
+    ],
+    interleaved: false,
 };
 
 const QUERY: &str = "attn_q";
@@ -73,7 +103,7 @@ impl Architecture {
         }
         let (layer, module, parameter) = split_layer_name(gguf)?;
         let (_, published) = self.modules.iter().find(|(ours, _)| *ours == module)?;
-        Some(format!("model.layers.{layer}.{published}.{parameter}"))
+        Some(format!("{}{layer}.{published}.{parameter}", self.layers))
     }
 
     /// The GGUF name of a published tensor, `None` when the table does not know it.
@@ -81,7 +111,7 @@ impl Architecture {
         if let Some((gguf, _)) = self.tensors.iter().find(|(_, theirs)| *theirs == published) {
             return Some((*gguf).to_owned());
         }
-        let (layer, rest) = published.strip_prefix("model.layers.")?.split_once('.')?;
+        let (layer, rest) = published.strip_prefix(self.layers)?.split_once('.')?;
         let (module, parameter) = rest.rsplit_once('.')?;
         let (gguf, _) = self.modules.iter().find(|(_, theirs)| *theirs == module)?;
         Some(format!("blk.{layer}.{gguf}.{parameter}"))
@@ -118,9 +148,13 @@ fn split_layer_name(gguf: &str) -> Option<(usize, &str, &str)> {
 mod tests {
     use super::*;
 
+    fn check_in(architecture: &Architecture, gguf: &str, published: &str) {
+        assert_eq!(architecture.published_name(gguf).as_deref(), Some(published));
+        assert_eq!(architecture.gguf_name(published).as_deref(), Some(gguf));
+    }
+
     fn check(gguf: &str, published: &str) {
-        assert_eq!(LLAMA.published_name(gguf).as_deref(), Some(published));
-        assert_eq!(LLAMA.gguf_name(published).as_deref(), Some(gguf));
+        check_in(&LLAMA, gguf, published);
     }
 
     #[test]
@@ -130,6 +164,13 @@ mod tests {
         check("blk.0.attn_q.weight", "model.layers.0.self_attn.q_proj.weight");
         check("blk.12.attn_k.bias", "model.layers.12.self_attn.k_proj.bias");
         check("blk.3.ffn_norm.weight", "model.layers.3.post_attention_layernorm.weight");
+    }
+
+    #[test]
+    fn names_of_gpt2_go_both_ways() {
+        check_in(&GPT2, "position_embd.weight", "transformer.wpe.weight");
+        check_in(&GPT2, "blk.3.attn_qkv.bias", "transformer.h.3.attn.c_attn.bias");
+        check_in(&GPT2, "blk.11.ffn_down.weight", "transformer.h.11.mlp.c_proj.weight");
     }
 
     #[test]
