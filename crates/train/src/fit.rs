@@ -166,7 +166,7 @@ impl<'a> Fit<'a> {
     ) -> Result<Self> {
         let settings = task.settings;
         settings.check()?;
-        let mut gates = data_gates(task, witness)?;
+        let mut gates = start::data_gates(task, witness)?;
         check_lengths(task)?;
         let network = prepare::network(task, settings)?;
         let mut parameters = Parameters::load(task.checkpoint, &network, settings.base.into(), device)?;
@@ -377,18 +377,6 @@ impl<'a> Fit<'a> {
             )?),
         }
     }
-}
-
-/// The claims about data that need no model.
-fn data_gates(task: &Task<'_>, witness: &dyn Witness) -> Result<Vec<Gate>> {
-    let list = [
-        gate::enough(task.train, task.held_out, task.settings.steps),
-        gate::trained_tokens(task.train),
-        gate::trained_tokens(task.held_out),
-        gate::end_is_learned(task.train, task.end_ids),
-        gate::held_out_is_unseen(task.train, task.held_out),
-    ];
-    list.into_iter().map(|gate| gate.pass(witness)).collect()
 }
 
 fn duration(seconds: f64) -> String {

@@ -1,8 +1,9 @@
-//! What training starts from, and what it is watched on.
+//! What training starts from, what it is watched on, and the claims about its data.
 
 use crate::error::Result;
 use crate::evaluate::{self, SequenceLoss, mean_nats};
 use crate::fit::Task;
+use crate::gate::{self, Gate};
 use crate::prepare::base_network;
 use penname_engine::Device;
 use penname_ledger::event::{Event, Witness};
@@ -73,4 +74,16 @@ pub(crate) fn watched(task: &Task<'_>, witness: &dyn Witness) -> Vec<Sequence> {
         witness.see(&Event::choice("watched", format!("{n} of {all} held-out examples"), reason));
     }
     (0..n).map(|i| task.held_out[i * all / n].clone()).collect()
+}
+
+/// The claims about data that need no model.
+pub(crate) fn data_gates(task: &Task<'_>, witness: &dyn Witness) -> Result<Vec<Gate>> {
+    let list = [
+        gate::enough(task.train, task.held_out, task.settings.steps),
+        gate::trained_tokens(task.train),
+        gate::trained_tokens(task.held_out),
+        gate::end_is_learned(task.train, task.end_ids),
+        gate::held_out_is_unseen(task.train, task.held_out),
+    ];
+    list.into_iter().map(|gate| gate.pass(witness)).collect()
 }
