@@ -10,7 +10,7 @@
 //! prompts that are still to be read. So a long prompt never holds up the answers beside it by more
 //! than one chunk, and cancelling takes effect after one run.
 //!
-//! A prompt is read in whole pieces of [`PIECE`] ids, counted from its beginning, and what is left
+//! A prompt is read in whole pieces of `PIECE` ids, counted from its beginning, and what is left
 //! at its end in a run of its own; whoever else is in the run, the same rows go through the same
 //! kernels. So the answer to a prompt does not depend on its company, to the last bit.
 
