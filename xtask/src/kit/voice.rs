@@ -13,7 +13,10 @@ use crate::{Result, root, shell};
 /// `penname make` on *Advice to a Mother*, once over its pairs.
 pub(super) fn columnist(inputs: &Inputs) -> Verdict {
     let folder = root().join("target/kit/columnist");
-    write::remove_folder(&folder)?;
+    // What a run that was stopped has left.
+    if folder.exists() {
+        write::remove_folder(&folder)?;
+    }
     let project = begun(&folder, &inputs.kit("text/chavasse")?, inputs.base()?)?;
     // Claims that are not met are a finding, not a failure to make; the report has them either way.
     let output = program(&folder, &["make", "--offline", "--project"]).arg(&project).output()?;

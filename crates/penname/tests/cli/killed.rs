@@ -3,7 +3,7 @@
 //! The base is a tiny one, so that this runs everywhere. `PENNAME_TEST_BASE` names a real
 //! one; `cargo xtask kit` does that.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
@@ -47,7 +47,7 @@ fn a_run_killed_at_five_random_moments_ends_bit_equal() {
 /// A project whose examples are prepared, with settings that write a checkpoint often.
 fn prepared() -> Bench {
     let bench = Bench::with_writing(&[]);
-    let letters = letters(24);
+    let letters = if real_base().is_some() { sample() } else { letters(24) };
     letters.iter().for_each(|(name, text)| bench.write(&format!("writing/{name}"), text));
     let text: String = letters.into_iter().map(|(_, text)| text).collect();
     let (base, steps) = match real_base() {
@@ -63,6 +63,14 @@ fn prepared() -> Bench {
     bench.write("penname.yaml", &format!("base: {base}\ntrain: {train}\n"));
     assert_eq!(bench.run(&["prepare"]).code, 0);
     bench
+}
+
+/// The letters of the demo: a real base knows the language they are in.
+fn sample() -> Vec<(String, String)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/letters");
+    let paths = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let texts = paths.filter(|path| path.extension().is_some_and(|end| end == "txt"));
+    texts.map(|path| (name(&path), std::fs::read_to_string(&path).unwrap())).collect()
 }
 
 #[expect(clippy::disallowed_methods, reason = "a test is told where a real base lies")]
@@ -105,6 +113,6 @@ fn only_run(bench: &Bench) -> Option<PathBuf> {
     Some(run)
 }
 
-fn name(path: &std::path::Path) -> String {
+fn name(path: &Path) -> String {
     path.file_name().unwrap().to_string_lossy().into_owned()
 }
