@@ -46,8 +46,8 @@ pub enum Error {
 
     /// There is no checkpoint at this path.
     #[error(
-        "`{}` is not a checkpoint, expected a GGUF file, a safetensors file, or a folder with config.json and \
-         model.safetensors", path.display()
+        "`{}` is not a checkpoint, expected a GGUF, llama2.c or safetensors file, or a folder with \
+         config.json and model.safetensors", path.display()
     )]
     NotACheckpoint {
         /// What was given.
@@ -97,6 +97,24 @@ pub enum Error {
         needed: u64,
         /// Bytes left.
         left: usize,
+    },
+    /// The file is longer or shorter than its header says.
+    #[error("holds {found} bytes, expected {expected} by its header")]
+    SizeDisagrees {
+        /// Its size.
+        found: usize,
+        /// What the numbers in it make.
+        expected: u128,
+    },
+    /// Values that share a scale do not come out even.
+    #[error("tensor `{tensor}` has {n_values} values, expected a multiple of the group of {group}")]
+    GroupUneven {
+        /// The tensor.
+        tensor: String,
+        /// How many it has.
+        n_values: usize,
+        /// How many share a scale.
+        group: usize,
     },
     /// A text is not UTF-8.
     #[error("{what} is not UTF-8 at offset {offset}")]

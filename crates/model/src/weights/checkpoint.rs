@@ -11,6 +11,7 @@ use half::bf16;
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::weights::gguf::{self, Gguf, Metadata};
+use crate::weights::llama2c;
 use crate::weights::tensor::RowOrder;
 use crate::weights::{Mapped, Tensor, TensorInfo, folder, safetensors};
 
@@ -37,6 +38,7 @@ struct Place {
 enum Description {
     Json(PathBuf),
     Gguf { metadata: Metadata, config: Box<Config> },
+    Llama2c { config: Box<Config> },
 }
 
 /// The module of GPT-2 that everything but the head is in.
@@ -47,7 +49,7 @@ const HEAD: &str = "lm_head.weight";
 const PICKLES: &[&[u8]] = &[b"PK\x03\x04", b"\x80\x02"];
 
 impl Checkpoint {
-    /// Opens a `.gguf` file, a `.safetensors` file, or a folder as Hugging Face publishes them:
+    /// Opens a `.gguf` file, a llama2.c `.bin`, a `.safetensors` file, or a folder as Hugging Face publishes them:
     /// `config.json` beside `model.safetensors` or `model.safetensors.index.json` and its shards.
     /// Files are told apart by their contents, not their names.
     ///
@@ -63,6 +65,9 @@ impl Checkpoint {
         let file = Mapped::open(path)?;
         if file.bytes().starts_with(gguf::MAGIC) {
             return Checkpoint::open_gguf(path, file).map_err(|error| error.in_file(path));
+        }
+        if llama2c::is_one(file.bytes()) {
+            return Checkpoint::open_llama2c(path, file).map_err(|error| error.in_file(path));
         }
         // Only when the file is nothing better: these bytes are also lengths of safetensors headers.
         let may_be_pickle = PICKLES.iter().any(|start| file.bytes().starts_with(start));
@@ -123,6 +128,21 @@ impl Checkpoint {
         Ok(checkpoint)
     }
 
+    fn open_llama2c(path: &Path, file: Mapped) -> Result<Checkpoint> {
+        let llama2c::Contents { config, weights, decoded } = llama2c::read(file.bytes())?;
+        let description = Description::Llama2c { config: Box::new(config) };
+        let mut checkpoint = Checkpoint::empty(path, description);
+        for llama2c::Weight { name, info, bytes, order } in weights {
+            checkpoint.add(name, Place { info, file_idx: 0, bytes, order })?;
+        }
+        let file = match decoded {
+            Some(bytes) => file.decoded(bytes),
+            None => file,
+        };
+        checkpoint.files.push(file);
+        Ok(checkpoint)
+    }
+
     /// GPT-2's own files leave out the module that everything but the head is in.
     fn complete_names(&mut self) {
         let has = |name: &str| self.tensors.contains_key(name);
@@ -155,8 +175,8 @@ impl Checkpoint {
         self.tensors.keys().map(String::as_str)
     }
 
-    /// What the model looks like: from `config.json` beside the tensors, or from a GGUF file's
-    /// metadata.
+    /// What the model looks like: from `config.json` beside the tensors, a GGUF file's metadata, or a
+    /// llama2.c file's header.
     ///
     /// # Errors
     ///
@@ -164,7 +184,7 @@ impl Checkpoint {
     pub fn config(&self) -> Result<Config> {
         match &self.description {
             Description::Json(path) => Config::read(path),
-            Description::Gguf { config, .. } => Ok(Config::clone(config)),
+            Description::Gguf { config, .. } | Description::Llama2c { config } => Ok(Config::clone(config)),
         }
     }
 
@@ -174,11 +194,16 @@ impl Checkpoint {
         matches!(self.description, Description::Json(_))
     }
 
+    /// Whether it is a llama2.c file, whose tokenizer lies beside it in a file of its own.
+    pub fn is_llama2c(&self) -> bool {
+        matches!(self.description, Description::Llama2c { .. })
+    }
+
     /// The metadata of a GGUF file, which hold the tokenizer and the chat template.
     pub fn gguf_metadata(&self) -> Option<&Metadata> {
         match &self.description {
-            Description::Json(_) => None,
             Description::Gguf { metadata, .. } => Some(metadata),
+            Description::Json(_) | Description::Llama2c { .. } => None,
         }
     }
 

@@ -11,11 +11,19 @@ use memmap2::Mmap;
 
 use crate::error::{Error, Result};
 
-/// A mapped file and where it came from.
+/// The bytes of a file and where it lies.
 #[derive(Debug)]
 pub(crate) struct Mapped {
     path: PathBuf,
-    map: Mmap,
+    held: Held,
+}
+
+#[derive(Debug)]
+enum Held {
+    /// The file itself.
+    Map(Mmap),
+    /// What it was decoded to.
+    Decoded(Vec<u8>),
 }
 
 impl Mapped {
@@ -32,12 +40,20 @@ impl Mapped {
         // us, as with every map; that is the documented price, and the readers above check every
         // length and offset against the map before they use it.
         let map = unsafe { Mmap::map(&file) }.map_err(unreadable)?;
-        Ok(Mapped { path: path.to_owned(), map })
+        Ok(Mapped { path: path.to_owned(), held: Held::Map(map) })
+    }
+
+    /// What a file was decoded to, in its place.
+    pub(crate) fn decoded(self, bytes: Vec<u8>) -> Mapped {
+        Mapped { held: Held::Decoded(bytes), ..self }
     }
 
     /// The contents.
     pub(crate) fn bytes(&self) -> &[u8] {
-        &self.map
+        match &self.held {
+            Held::Map(map) => map,
+            Held::Decoded(bytes) => bytes,
+        }
     }
 
     /// Where the file lies.

@@ -1,9 +1,10 @@
 //! The tensors of a checkpoint, whatever container they lie in.
 //!
-//! [`Checkpoint::open`] takes a GGUF file, a safetensors file or a Hugging Face folder, maps it and
-//! checks it; nothing is read until asked for. Whatever the container, tensors carry the names,
+//! [`Checkpoint::open`] takes a GGUF file, a llama2.c file, a safetensors file or a Hugging Face folder,
+//! maps it and checks it; nothing is read until asked for. Whatever the container, tensors carry the names,
 //! shapes and row order that Hugging Face publishes. [`Taken`] makes sure a model uses every tensor
-//! and nothing but the tensors. Writing is [`write_safetensors`] and [`gguf::write_gguf`].
+//! and nothing but the tensors. Writing is [`write_safetensors`], [`gguf::write_gguf`] and
+//! [`llama2c::write_llama2c`].
 //!
 //! This is deliberately not a model: nothing here knows what a tensor is for, except the table that
 //! gives GGUF tensors their published names. Pickled checkpoints are refused, never opened.
@@ -11,6 +12,7 @@
 mod checkpoint;
 mod folder;
 pub mod gguf;
+pub mod llama2c;
 mod map;
 mod outgoing;
 mod safetensors;

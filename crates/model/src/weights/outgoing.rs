@@ -86,6 +86,23 @@ impl<'a> Outgoing<'a> {
         }
     }
 
+    /// All values, decoded, in the order in which they come.
+    pub(crate) fn to_f32(&self) -> Vec<f32> {
+        let mut values = vec![0.0; self.info.n_values()];
+        match &self.values {
+            Values::Stored(bytes) => self.info.dtype.format().decode(bytes, &mut values),
+            Values::Rows(make) => {
+                let (n_rows, row_len) = (self.info.n_rows(), self.info.row_len());
+                let stretch = (STRETCH_LEN / row_len).max(1);
+                for start in (0..n_rows).step_by(stretch) {
+                    let rows = start..n_rows.min(start + stretch);
+                    make(rows.clone(), &mut values[rows.start * row_len..rows.end * row_len]);
+                }
+            }
+        }
+        values
+    }
+
     /// Writes the stored bytes, which [`Outgoing::checked_bytes`] has counted.
     pub(crate) fn write_to(&self, out: &mut impl Write) -> io::Result<()> {
         let make = match &self.values {

@@ -11,6 +11,7 @@ mod golden_gpt2;
 mod golden_llama;
 mod keeping;
 mod less;
+mod llama2c;
 mod peft;
 mod taken;
 mod tiny;
