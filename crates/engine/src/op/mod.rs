@@ -15,6 +15,7 @@ mod elementwise;
 mod embed;
 mod gate;
 pub(crate) mod gelu;
+mod head_norm;
 mod host;
 mod layer_norm;
 mod linear;
@@ -29,6 +30,7 @@ pub use elementwise::{Add, Zero};
 pub use embed::{Embed, EmbedBackward};
 pub use gate::{SwiGlu, SwiGluBackward};
 pub use gelu::{Gelu, GeluBackward};
+pub use head_norm::{HeadGain, HeadNorm, HeadNormBackward};
 pub use host::{Host, Real};
 pub use layer_norm::{LayerNorm, LayerNormBackward};
 pub use linear::{Dropout, Linear, LinearBackward, LowRank, Projection, ProjectionBackward};
@@ -141,6 +143,7 @@ operations! {
     Embed, EmbedBackward,
     RmsNorm, RmsNormBackward,
     LayerNorm, LayerNormBackward,
+    HeadNorm, HeadNormBackward,
     RopeTable, Rope,
     Attention, AttentionBackward, CachedAttention,
     Linear, LinearBackward,

@@ -47,7 +47,7 @@ pub struct RmsNormBackward {
 }
 
 /// `1 / √(mean(x²) + ε)` of one row.
-fn inverse_rms<R: Real>(x: &[R], eps: f32) -> R {
+pub(super) fn inverse_rms<R: Real>(x: &[R], eps: f32) -> R {
     let mut sum = R::zero();
     x.iter().for_each(|&v| sum += v * v);
     R::one() / (sum / R::from_f64(x.len() as f64) + R::from_f64(f64::from(eps))).sqrt()

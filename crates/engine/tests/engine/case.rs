@@ -1,8 +1,8 @@
 //! Small programs of one operation each, with inputs, for every row of the conformance table.
 
 use penname_engine::op::{
-    Add, Attention, CachedAttention, CrossEntropy, Dropout, Embed, GatherRows, Gelu, Heads, IGNORE,
-    LayerNorm, Linear, LowRank, Op, Projection, RmsNorm, Rope, RopeTable, SwiGlu,
+    Add, Attention, CachedAttention, CrossEntropy, Dropout, Embed, GatherRows, Gelu, HeadGain, HeadNorm,
+    Heads, IGNORE, LayerNorm, Linear, LowRank, Op, Projection, RmsNorm, Rope, RopeTable, SwiGlu,
 };
 use penname_engine::{DType, Extent, Precision, Program, Role, Rows, Section, TensorId, derive};
 
@@ -123,6 +123,9 @@ pub(crate) fn all(precision: Precision) -> Vec<Case> {
     cases.push(add(precision));
     cases.extend([(1, 3), (7, 64), (33, 130)].map(|(m, d)| norm(m, d, precision)));
     cases.extend([(2, 3), (7, 64), (70, 130)].map(|(m, d)| layer_norm(m, d, precision)));
+    cases.extend(
+        [(1, 2, true), (9, 64, false), (70, 30, true)].map(|(m, e, x)| head_norm(m, e, x, precision)),
+    );
     cases.extend([(1, 2), (5, 37), (40, 96)].map(|(m, f)| swiglu(m, f, precision)));
     cases.extend([(1, 2), (5, 37), (40, 1100)].map(|(m, f)| gelu(m, f, precision)));
     cases.extend([(1, 8), (9, 64), (20, 80)].map(|(m, e)| rope(m, e, precision)));
@@ -203,6 +206,20 @@ fn layer_norm(m: usize, d: usize, precision: Precision) -> Case {
     let beta = case.weight("beta", 1, d, true);
     let y = case.result("y", Rows::Tokens, d, precision.dtype());
     case.finish(LayerNorm { x, gamma, beta, eps: 1e-5, y }, &[y])
+}
+
+/// Three heads share one gain, one has its own, and half a head more passes through. `below`: whether
+/// anything but the gains is differentiated.
+fn head_norm(m: usize, e: usize, below: bool, precision: Precision) -> Case {
+    let mut case = Case::new(format!("head_norm {m}x{e} {below}"), m, precision);
+    let cols = 4 * e + e / 2;
+    let x = case.rows("x", cols);
+    if !below {
+        case.wanted.clear();
+    }
+    let gains = [3, 1].map(|heads| HeadGain { gamma: case.weight("gamma", 1, e, true), heads }).to_vec();
+    let y = case.result("y", Rows::Tokens, cols, precision.dtype());
+    case.finish(HeadNorm { x, gains, eps: 1e-6, y }, &[y])
 }
 
 fn gelu(m: usize, f: usize, precision: Precision) -> Case {

@@ -275,6 +275,8 @@ impl Device for Cpu {
                 layer_norm::layer_norm(pool, isa, x, layer_norm::Affine { gamma, beta, eps: op.eps }, y);
             }
             Op::LayerNormBackward(op) => self.layer_norm_backward(bound, op),
+            Op::HeadNorm(op) => self.head_norm(bound, op),
+            Op::HeadNormBackward(op) => self.head_norm_backward(bound, op),
             Op::RopeTable(op) => {
                 let (cos, sin) = (self.mat_mut(bound, op.cos), self.mat_mut(bound, op.sin));
                 rope::rope_table(

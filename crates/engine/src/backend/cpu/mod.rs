@@ -11,6 +11,7 @@ pub mod embed;
 pub mod gate;
 pub mod gelu;
 pub mod gemm;
+pub mod head_norm;
 pub mod isa;
 pub mod layer_norm;
 mod linear;

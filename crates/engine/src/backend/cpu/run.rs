@@ -2,7 +2,7 @@
 
 use super::device::{Buffer, Cpu};
 use super::view::{Elem, Mat, MatMut};
-use super::{attention, cached, elementwise, embed, layer_norm, norm, optimizer, rope};
+use super::{attention, cached, elementwise, embed, head_norm, layer_norm, norm, optimizer, rope};
 use crate::backend::Bound;
 use crate::op;
 use crate::program::TensorId;
@@ -160,6 +160,33 @@ impl Cpu {
             layer_norm::AffineGrad { dgamma: dgamma.unwrap_or(no_gamma), dbeta: dbeta.unwrap_or(no_beta) }
         });
         layer_norm::layer_norm_backward(&self.pool, self.isa, &from, dx, affine);
+    }
+
+    pub(super) fn head_norm(&self, bound: &Bound<'_>, op: &op::HeadNorm) {
+        let (x, y) = (self.mat(bound, op.x), self.mat_mut(bound, op.y));
+        head_norm::head_norm(&self.pool, self.isa, x, &self.gains(bound, &op.gains), op.eps, y);
+    }
+
+    pub(super) fn head_norm_backward(&self, bound: &Bound<'_>, op: &op::HeadNormBackward) {
+        let gains = self.gains(bound, &op.gains);
+        let (dy, x) = (self.mat(bound, op.dy), self.mat(bound, op.x));
+        let from = head_norm::HeadNormGrad { dy, x, gains: &gains, eps: op.eps };
+        let mut unused = Vec::new();
+        let dx = op.dx.map(|dx| self.mat_mut(bound, dx)).unwrap_or_else(|| {
+            unused.resize(x.rows * x.cols, 0.0);
+            MatMut::f32(&mut unused, x.rows, x.cols)
+        });
+        let wanted = |id: &Option<TensorId>| id.map(|id| self.floats_mut(bound, id));
+        let mut dgammas: Vec<_> = op.dgammas.iter().map(wanted).collect();
+        head_norm::head_norm_backward(&self.pool, self.isa, &from, dx, &mut dgammas);
+    }
+
+    fn gains<'a>(&'a self, bound: &Bound<'_>, gains: &[op::HeadGain]) -> Vec<head_norm::Gain<'a>> {
+        let gain = |gain: &op::HeadGain| head_norm::Gain {
+            gamma: self.floats(bound, gain.gamma),
+            heads: gain.heads,
+        };
+        gains.iter().map(gain).collect()
     }
 
     pub(super) fn grad_norm(&self, bound: &Bound<'_>, op: &op::GradNorm) {
