@@ -12,14 +12,22 @@ use crate::error::{Error, Result};
 #[derive(Debug)]
 pub(crate) struct Fields {
     values: Map<String, Value>,
+    /// Names of fields that were there and said nothing.
+    nulls: Vec<String>,
     /// Put before names in errors: `rope_scaling.` inside that object.
     prefix: String,
 }
 
 impl Fields {
     pub(crate) fn new(values: Map<String, Value>) -> Fields {
-        let values = values.into_iter().filter(|(_, value)| !value.is_null()).collect();
-        Fields { values, prefix: String::new() }
+        let (nulls, values): (Vec<_>, Vec<_>) = values.into_iter().partition(|(_, value)| value.is_null());
+        let nulls = nulls.into_iter().map(|(name, _)| name).collect();
+        Fields { values: values.into_iter().collect(), nulls, prefix: String::new() }
+    }
+
+    /// Whether a field was there with `null`, where that says something else than no field.
+    pub(crate) fn says_null(&self, name: &str) -> bool {
+        self.nulls.iter().any(|null| null == name)
     }
 
     fn read<T>(
@@ -104,6 +112,15 @@ impl Fields {
         let expected: Vec<_> = accepted.iter().map(Value::to_string).collect();
         let expected = if expected.is_empty() { "nothing".to_owned() } else { expected.join(" or ") };
         Err(self.unsupported(name, &value, &expected))
+    }
+
+    /// Refuses a list that is there with any other item than this.
+    pub(crate) fn only_these(&mut self, name: &str, accepted: &Value) -> Result<()> {
+        let items = self.read(name, "a list", |value| value.as_array().cloned())?.unwrap_or_default();
+        match items.iter().find(|item| *item != accepted) {
+            Some(other) => Err(self.unsupported(name, other, &format!("{accepted} throughout"))),
+            None => Ok(()),
+        }
     }
 
     /// Refuses what is left, unless it is known to change nothing. Names that begin with an

@@ -2,21 +2,19 @@
 //!
 //! An architecture is handed a [`Network`] and adds blocks to it. It says which
 //! linears there are and what they are called; whether they are trained, and
-//! how, the network decides by its [`Method`].
+//! how, the network decides by its [`Method`]. What attention needs is in `attention`, the end of a
+//! model in `head`.
+
+mod attention;
+mod head;
 
 use crate::adapter::Method;
 use crate::arch::Architecture;
 use crate::config::Config;
 use penname_engine::op::{
-    Add, Attention, CachedAttention, CrossEntropy, Dropout, Embed, GatherRows, Gelu, Heads, LayerNorm,
-    Linear, LowRank, Projection, RmsNorm, Rope, RopeTable,
+    Add, Dropout, Embed, Gelu, LayerNorm, Linear, LowRank, Projection, RmsNorm, SwiGlu,
 };
-use penname_engine::program::Tensor;
-use penname_engine::{DType, Extent, Precision, Program, Role, Rows, Section, TensorId};
-
-/// Rows whose logits exist at one time in the loss: 128 rows of a vocabulary of
-/// 49 152 are 25 MB, and enough for the products to run at full speed.
-const LOSS_ROWS: usize = 128;
+use penname_engine::{DType, Extent, Precision, Program, Rows, Section, TensorId};
 
 /// What a program is built for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -147,8 +145,8 @@ impl Network {
             first: (!loss).then(|| ids(&mut program, "first")),
             at: (!loss).then(|| ids(&mut program, "at")),
         };
-        let rope =
-            (!config.has_learned_positions()).then(|| rope_table(&mut program, config, inputs.positions));
+        let rope = (!config.has_learned_positions())
+            .then(|| attention::rope_table(&mut program, config, inputs.positions));
         let (parameters, pairs, caches) = (Vec::new(), Vec::new(), Vec::new());
         Self {
             program,
@@ -280,52 +278,10 @@ impl Network {
         Some(LowRank { a, b, scale, dropout })
     }
 
-    /// Queries and keys turned by the angles of their positions.
-    fn rotate(&mut self, qkv: TensorId, (cos, sin): (TensorId, TensorId), heads: Heads) -> TensorId {
-        let rotated = self.value("rotated", qkv, heads.total_cols());
-        let n_rotated = heads.query + heads.kv;
-        let rope =
-            Rope { x: qkv, cos, sin, heads: n_rotated, head_width: heads.width, inverse: false, y: rotated };
-        self.program.push(Section::Forward, rope);
-        rotated
-    }
-
-    /// Rotates queries and keys where positions are angles, then attends: inside documents, or over
-    /// the cache.
-    pub(crate) fn attend(&mut self, qkv: TensorId, heads: Heads) -> TensorId {
-        let qkv = self.rope.map_or(qkv, |rope| self.rotate(qkv, rope, heads));
-        let out = self.value("attended", qkv, heads.query_cols());
-        let scale = 1.0 / (heads.width as f32).sqrt();
-        match (self.setup.purpose, self.inputs) {
-            (Purpose::Generate { cache_rows }, Inputs { first: Some(first), at: Some(at), .. }) => {
-                let keys = self.cache("keys", cache_rows, heads.kv_cols());
-                let values = self.cache("values", cache_rows, heads.kv_cols());
-                self.caches.push((keys, values));
-                let op = CachedAttention { qkv, first, at, keys, values, heads, scale, out };
-                self.program.push(Section::Forward, op);
-            }
-            (_, Inputs { starts: Some(starts), shared, .. }) => {
-                let lse = self.program.activation("lse", Rows::Tokens, heads.query, DType::F32);
-                let op = Attention { qkv, starts, shared, heads, scale, out, lse };
-                self.program.push(Section::Forward, op);
-            }
-            _ => unreachable!(
-                "`begin` gives a network for a loss its starts, and one that generates its cache rows"
-            ),
-        }
-        out
-    }
-
-    fn cache(&mut self, name: &str, rows: usize, cols: usize) -> TensorId {
-        let name = format!("{name} {}", self.caches.len());
-        let dtype = self.setup.precision.dtype();
-        self.program.declare(Tensor { name, rows: Rows::Fixed(rows), cols, dtype, role: Role::State })
-    }
-
     /// The gated activation of the feed-forward layer.
     pub(crate) fn swiglu(&mut self, gate_up: TensorId) -> TensorId {
         let y = self.value("activated", gate_up, self.program.cols(gate_up) / 2);
-        self.program.push(Section::Forward, penname_engine::op::SwiGlu { gate_up, y });
+        self.program.push(Section::Forward, SwiGlu { gate_up, y });
         y
     }
 
@@ -335,66 +291,4 @@ impl Network {
         self.program.push(Section::Forward, Gelu { x, y });
         y
     }
-
-    /// The rows whose result is wanted: those with loss, or those whose logits are.
-    ///
-    /// Once a row's keys and values are made, nothing else reads the row, so in the last block all
-    /// that follows attention is computed for these rows only. Rows picked already stay.
-    pub(crate) fn pick(&mut self, x: TensorId) -> TensorId {
-        let Tensor { name, rows, cols, dtype, .. } = self.program.tensor(x).clone();
-        if rows == Rows::Picked {
-            return x;
-        }
-        let y = self.program.activation(format!("{name} picked"), Rows::Picked, cols, dtype);
-        self.program.push(Section::Forward, GatherRows { x, rows: self.inputs.picked, y });
-        y
-    }
-
-    /// The projection of picked rows on the vocabulary: a loss, or logits.
-    pub(crate) fn head(&mut self, x: TensorId, weight: &str, vocabulary: usize) {
-        let width = self.program.cols(x);
-        let weight = self.parameter(weight, &[vocabulary, width]);
-        self.result = match (self.inputs.targets, self.inputs.gradient_scale) {
-            (Some(targets), Some(gradient_scale)) => self.loss(x, weight, targets, gradient_scale),
-            _ => self.logits(x, weight),
-        };
-        self.program.set_role(self.result, Role::Output);
-    }
-
-    fn loss(
-        &mut self,
-        x: TensorId,
-        weight: TensorId,
-        targets: TensorId,
-        gradient_scale: TensorId,
-    ) -> TensorId {
-        let losses = self.program.activation("losses", Rows::Picked, 1, DType::F32);
-        // Each chunk reads and writes the whole gradient of a trained head: then fewer, larger ones,
-        // up to the size of that gradient.
-        let is_trained = self.program.tensor(weight).role == Role::Weight { trainable: true };
-        let most = if is_trained { LOSS_ROWS.max(self.program.cols(weight)) } else { LOSS_ROWS };
-        let rows = most.min(self.setup.capacity.tokens.max(1));
-        let chunk =
-            self.program.activation("logits", Rows::Fixed(rows), self.program.rows(weight), DType::F32);
-        let op = CrossEntropy { x, weight, targets, gradient_scale, losses, chunk, dx: None, dweight: None };
-        self.program.push(Section::Forward, op);
-        losses
-    }
-
-    fn logits(&mut self, x: TensorId, weight: TensorId) -> TensorId {
-        let y = self.program.activation("logits", Rows::Picked, self.program.rows(weight), DType::F32);
-        let parts = vec![Projection::plain(weight)];
-        self.program.push(Section::Forward, Linear { x, parts, hidden: None, add: None, y });
-        y
-    }
-}
-
-/// Cosines and sines of the angles of each row's position, (M, E / 2) each.
-fn rope_table(program: &mut Program, config: &Config, positions: TensorId) -> (TensorId, TensorId) {
-    let half = config.head_width / 2;
-    let cos = program.activation("cos", Rows::Tokens, half, DType::F32);
-    let sin = program.activation("sin", Rows::Tokens, half, DType::F32);
-    let inverse_frequency = config.rope_frequencies().into_iter().map(|f| f as f32).collect();
-    program.push(Section::Forward, RopeTable { positions, inverse_frequency, scale: 1.0, cos, sin });
-    (cos, sin)
 }

@@ -1,7 +1,9 @@
-//! The architectures, one file each, named after the `model_type` of their checkpoints.
+//! The architectures, one file for each that computes something of its own, under the `model_type` of
+//! their checkpoints.
 
 mod gpt2;
 mod llama;
+mod qwen3;
 
 use crate::adapter::ALL_LINEARS;
 use crate::config::Config;
@@ -29,10 +31,23 @@ impl std::fmt::Debug for Architecture {
 /// Every architecture that can be built.
 pub const ALL: &[Architecture] = &[
     Architecture { name: "gpt2", linears: &gpt2::LINEARS, fan_in_fan_out: true, forward: gpt2::forward },
-    Architecture { name: "llama", linears: &ALL_LINEARS, fan_in_fan_out: false, forward: llama::forward },
+    decoder("llama", llama::forward),
+    decoder("mistral", llama::forward),
+    decoder("qwen2", llama::forward),
+    decoder("qwen3", qwen3::forward),
 ];
 
+/// An architecture with the linears of a Llama block.
+const fn decoder(name: &'static str, forward: fn(&Config, &mut Network)) -> Architecture {
+    Architecture { name, linears: &ALL_LINEARS, fan_in_fan_out: false, forward }
+}
+
 impl Architecture {
+    /// The names of all.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        ALL.iter().map(|architecture| architecture.name)
+    }
+
     /// The architecture of this `model_type`.
     ///
     /// # Errors
@@ -40,7 +55,7 @@ impl Architecture {
     pub fn find(model_type: &str) -> Result<&'static Self> {
         ALL.iter().find(|architecture| architecture.name == model_type).ok_or_else(|| Error::Architecture {
             found: model_type.to_owned(),
-            known: ALL.iter().map(|architecture| architecture.name).collect(),
+            known: Self::names().collect(),
         })
     }
 

@@ -103,11 +103,6 @@ pub(super) fn read(metadata: &Metadata, tensors: &[GgufTensor], file: &[u8]) -> 
     let rope_theta = keys.real("rope.freq_base")?.unwrap_or(10_000.0);
     let norm_eps = architecture.norm_eps;
     let has = |suffix: &str| tensors.iter().any(|tensor| tensor.name.ends_with(suffix));
-    let attention_bias = has(".attn_q.bias") || has(".attn_qkv.bias");
-    if has(".attn_output.bias") != attention_bias {
-        let found = if attention_bias { "missing" } else { "there" };
-        return Err(refuse("attn_output.bias", found, "beside attn_q.bias or not at all"));
-    }
     Ok(Config {
         model_type: architecture.model_type.to_owned(),
         vocab_size: read_vocab_size(&keys, tensors)?,
@@ -122,8 +117,8 @@ pub(super) fn read(metadata: &Metadata, tensors: &[GgufTensor], file: &[u8]) -> 
         rope_theta,
         rope_scaling: read_scaling(&keys, tensors, file, rope_theta, head_width)?,
         tied: !tensors.iter().any(|tensor| tensor.name == HEAD),
-        qkv_bias: attention_bias,
-        output_bias: attention_bias,
+        qkv_bias: has(".attn_q.bias") || has(".attn_qkv.bias"),
+        output_bias: has(".attn_output.bias"),
         mlp_bias: has(".ffn_up.bias"),
         bos: special(metadata, &["bos_token_id"])?,
         eos: special(metadata, &["eos_token_id", "eot_token_id"])?,

@@ -2,12 +2,11 @@
 
 use serde_json::{Value, json};
 
-use super::{Config, RopeScaling, gpt2};
+use super::{Config, RopeScaling, decoder, gpt2};
+use crate::arch::Architecture;
 use crate::error::Result;
 use crate::fields::Fields;
 use crate::quant::Storage;
-
-const MODEL_TYPE: &str = "llama";
 
 /// Fields that change nothing about what a trained model computes: notes, training-time noise,
 /// defaults for sampling, and what belongs to other tasks.
@@ -64,70 +63,21 @@ pub(super) fn check_plain(fields: &mut Fields) -> Result<()> {
     fields.only("pruned_heads", &[json!({})])
 }
 
-/// Fields of Llama that would change what is computed, and the values at which they do not.
-fn check_fixed(fields: &mut Fields) -> Result<()> {
-    fields.only("hidden_act", &[json!("silu"), json!("swish")])?;
-    fields.only("pretraining_tp", &[json!(1)])?;
-    fields.only("rope_interleaved", &[json!(false)])?;
-    fields.only("partial_rotary_factor", &[json!(1), json!(1.0)])?;
-    fields.only("use_sliding_window", &[json!(false)])?;
-    fields.only("sliding_window", &[])?;
-    check_plain(fields)
-}
-
 pub(super) fn read(mut fields: Fields) -> Result<Config> {
     let model_type = fields.text("model_type")?.ok_or_else(|| fields.missing("model_type"))?;
-    match model_type.as_str() {
-        MODEL_TYPE => read_llama(model_type, fields),
-        gpt2::MODEL_TYPE => gpt2::read(model_type, fields),
-        _ => Err(fields.unsupported("model_type", &json!(model_type), "\"llama\" or \"gpt2\"")),
+    if model_type == gpt2::MODEL_TYPE {
+        return gpt2::read(model_type, fields);
     }
-}
-
-fn read_llama(model_type: String, mut fields: Fields) -> Result<Config> {
-    check_fixed(&mut fields)?;
-    let width = fields.required_count("hidden_size")?;
-    let n_heads = fields.required_count("num_attention_heads")?;
-    let (rope_theta, rope_scaling) = read_rope(&mut fields)?;
-    let attention_bias = fields.flag("attention_bias")?.unwrap_or(false);
-    let config = Config {
-        model_type,
-        vocab_size: fields.required_count("vocab_size")?,
-        width,
-        n_layers: fields.required_count("num_hidden_layers")?,
-        n_heads,
-        n_kv_heads: fields.count("num_key_value_heads")?.unwrap_or(n_heads),
-        head_width: read_head_width(&mut fields, width, n_heads)?,
-        feed_forward: fields.required_count("intermediate_size")?,
-        context: fields.required_count("max_position_embeddings")?,
-        norm_eps: fields.required_real("rms_norm_eps")?,
-        rope_theta,
-        rope_scaling,
-        tied: fields.flag("tie_word_embeddings")?.unwrap_or(false),
-        qkv_bias: attention_bias,
-        output_bias: attention_bias,
-        mlp_bias: fields.flag("mlp_bias")?.unwrap_or(false),
-        bos: fields.ids("bos_token_id")?,
-        eos: fields.ids("eos_token_id")?,
-    };
-    fields.finish(HARMLESS)?;
-    Ok(config)
-}
-
-fn read_head_width(fields: &mut Fields, width: usize, n_heads: usize) -> Result<usize> {
-    match fields.count("head_dim")? {
-        Some(head_width) => Ok(head_width),
-        None if n_heads > 0 && width.is_multiple_of(n_heads) => Ok(width / n_heads),
-        None => {
-            let expected = format!("a divisor of hidden_size {width}, or head_dim beside it");
-            Err(fields.unsupported("num_attention_heads", &json!(n_heads), &expected))
-        }
+    if let Some(family) = decoder::find(&model_type) {
+        return decoder::read(family, fields);
     }
+    let known: Vec<_> = Architecture::names().collect();
+    Err(fields.unsupported("model_type", &json!(model_type), &format!("one of: {}", known.join(", "))))
 }
 
 /// Theta and scaling, from where older and newer files have them. A file may have both; they must
 /// then agree.
-fn read_rope(fields: &mut Fields) -> Result<(f64, RopeScaling)> {
+pub(super) fn read_rope(fields: &mut Fields) -> Result<(f64, RopeScaling)> {
     /// What every version of transformers assumes when a file says nothing.
     const DEFAULT_THETA: f64 = 10_000.0;
     let older_theta = fields.real("rope_theta")?;
@@ -169,7 +119,7 @@ fn read_scaling(mut fields: Fields) -> Result<(Option<f64>, RopeScaling)> {
     Ok((theta, scaling))
 }
 
-fn scaling_json(scaling: &RopeScaling) -> Value {
+pub(super) fn scaling_json(scaling: &RopeScaling) -> Value {
     match scaling {
         RopeScaling::None => Value::Null,
         RopeScaling::Linear { factor } => json!({ "rope_type": "linear", "factor": factor }),
@@ -190,34 +140,10 @@ pub(super) fn write(config: &Config, dtype: Storage) -> Value {
         Storage::BF16 => "bfloat16",
         _ => "float32",
     };
-    if config.has_learned_positions() { gpt2::write(config, dtype) } else { write_llama(config, dtype) }
-}
-
-/// Theta and scaling stand where older files have them: newer readers understand that too.
-fn write_llama(config: &Config, dtype: &str) -> Value {
-    json!({
-        "architectures": ["LlamaForCausalLM"],
-        "model_type": config.model_type,
-        "vocab_size": config.vocab_size,
-        "hidden_size": config.width,
-        "intermediate_size": config.feed_forward,
-        "num_hidden_layers": config.n_layers,
-        "num_attention_heads": config.n_heads,
-        "num_key_value_heads": config.n_kv_heads,
-        "head_dim": config.head_width,
-        "hidden_act": "silu",
-        "max_position_embeddings": config.context,
-        "rms_norm_eps": config.norm_eps,
-        "rope_theta": config.rope_theta,
-        "rope_scaling": scaling_json(&config.rope_scaling),
-        "attention_bias": config.qkv_bias,
-        "mlp_bias": config.mlp_bias,
-        "tie_word_embeddings": config.tied,
-        "bos_token_id": config.bos.first(),
-        "eos_token_id": one_or_list(&config.eos),
-        "torch_dtype": dtype,
-        "use_cache": true,
-    })
+    match decoder::find(&config.model_type) {
+        Some(family) => decoder::write(family, config, dtype),
+        None => gpt2::write(config, dtype),
+    }
 }
 
 pub(super) fn one_or_list(ids: &[u32]) -> Value {

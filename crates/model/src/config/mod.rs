@@ -4,9 +4,10 @@
 //! the same thing in the same words. Both readers are strict: a setting that changes the maths in a
 //! way not computed here is refused by name, and so is a setting not heard of.
 //!
-//! This covers the Llama family and GPT-2. It does not hold how a model was trained, how it is sampled, or how
-//! its weights are stored.
+//! This covers GPT-2 (`gpt2`) and the families with Llama's fields (`decoder`). It does not hold how a
+//! model was trained, how it is sampled, or how its weights are stored.
 
+mod decoder;
 mod gguf;
 mod gpt2;
 mod json;
@@ -94,7 +95,9 @@ impl Config {
     /// Understands the metadata of a GGUF file. Some facts are not in the metadata but show in which
     /// tensors there are, and rotary scaling in the values of one.
     pub(crate) fn from_gguf(metadata: &Metadata, tensors: &[GgufTensor], file: &[u8]) -> Result<Config> {
-        gguf::read(metadata, tensors, file)?.checked()
+        let config = gguf::read(metadata, tensors, file)?.checked()?;
+        decoder::check_biases(&config)?;
+        Ok(config)
     }
 
     /// The contents of a `config.json` for a checkpoint stored as `dtype`. Reading it again gives

@@ -96,10 +96,13 @@ fn what_changes_the_maths_is_refused_by_name() {
     check(json!([]), "`config.json` is [], expected an object");
     check(
         with(json!({ "model_type": "mamba" })),
-        "`model_type` is \"mamba\", expected \"llama\" or \"gpt2\"",
+        "`model_type` is \"mamba\", expected one of: gpt2, llama, mistral, qwen2, qwen3",
     );
     check(with(json!({ "hidden_act": "gelu" })), "`hidden_act` is \"gelu\", expected \"silu\" or \"swish\"");
-    check(with(json!({ "sliding_window": 4096 })), "`sliding_window` is 4096, expected nothing");
+    check(
+        with(json!({ "sliding_window": 4096 })),
+        "`sliding_window` is 4096, expected null, or at least the 131072 of max_position_embeddings",
+    );
     check(with(json!({ "rope_interleaved": true })), "`rope_interleaved` is true, expected false");
     check(with(json!({ "pretraining_tp": 2 })), "`pretraining_tp` is 2, expected 1");
     check(

@@ -4,11 +4,13 @@
 mod config;
 mod container;
 mod corrupt;
+mod families;
 mod folder;
 mod gguf;
 mod golden;
 mod golden_gpt2;
 mod golden_llama;
+mod golden_qwen;
 mod keeping;
 mod less;
 mod llama2c;

@@ -1,4 +1,4 @@
-//! Twenty steps of a small Llama and a small GPT-2 against torch's AdamW, for full training and for
+//! Twenty steps of small models of every family against torch's AdamW, for full training and for
 //! PEFT's LoRA. `golden/<family>/make.py` made the numbers and says how.
 
 use std::path::PathBuf;
@@ -75,12 +75,17 @@ fn full_training_follows_torch() {
     check("llama/tied", Method::Full(Trainable::default()), 64, 1, "full_losses");
     check("llama/untied", Method::Full(Trainable::default()), 64, 1, "full_losses");
     check("gpt2/tied", Method::Full(Trainable::default()), 64, 1, "full_losses");
+    check("qwen2/tied", Method::Full(Trainable::default()), 64, 1, "full_losses");
+    check("qwen3/tied", Method::Full(Trainable::default()), 64, 1, "full_losses");
+    check("qwen3/untied", Method::Full(Trainable::default()), 64, 1, "full_losses");
 }
 
 #[test]
 fn low_rank_training_follows_peft() {
     check("llama/tied", lora("llama/tied"), 64, 1, "lora_losses");
     check("gpt2/tied", lora("gpt2/tied"), 64, 1, "lora_losses");
+    check("qwen2/tied", lora("qwen2/tied"), 64, 1, "lora_losses");
+    check("qwen3/tied", lora("qwen3/tied"), 64, 1, "lora_losses");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::weights::tensor::RowOrder;
 
 /// Every architecture whose GGUF files can be read.
-pub static ALL: &[&Architecture] = &[&LLAMA, &GPT2];
+pub static ALL: &[&Architecture] = &[&LLAMA, &GPT2, &QWEN2, &QWEN3];
 
 /// How one architecture is written down in GGUF.
 #[derive(Debug)]
@@ -24,34 +24,52 @@ pub struct Architecture {
     /// Tensors outside the layers: name in GGUF, published name.
     tensors: &'static [(&'static str, &'static str)],
     /// Modules of a layer: name in GGUF after `blk.N.`, published name after the layer's number.
-    modules: &'static [(&'static str, &'static str)],
+    modules: &'static [&'static [(&'static str, &'static str)]],
     /// Whether query and key rows lie interleaved: converters reorder them for architectures whose
     /// rotary embedding llama.cpp applies to neighbours, not to halves.
     interleaved: bool,
 }
 
-static LLAMA: Architecture = Architecture {
+const DECODER_TENSORS: &[(&str, &str)] = &[
+    ("token_embd.weight", "model.embed_tokens.weight"),
+    ("output_norm.weight", "model.norm.weight"),
+    ("output.weight", "lm_head.weight"),
+];
+
+const DECODER_MODULES: &[(&str, &str)] = &[
+    ("attn_norm", "input_layernorm"),
+    (QUERY, "self_attn.q_proj"),
+    (KEY, "self_attn.k_proj"),
+    ("attn_v", "self_attn.v_proj"),
+    ("attn_output", "self_attn.o_proj"),
+    ("ffn_norm", "post_attention_layernorm"),
+    ("ffn_gate", "mlp.gate_proj"),
+    ("ffn_up", "mlp.up_proj"),
+    ("ffn_down", "mlp.down_proj"),
+];
+
+const HEAD_NORMS: &[(&str, &str)] =
+    &[("attn_q_norm", "self_attn.q_norm"), ("attn_k_norm", "self_attn.k_norm")];
+
+const LLAMA: Architecture = Architecture {
     name: "llama",
     model_type: "llama",
     norm_eps: "attention.layer_norm_rms_epsilon",
     layers: "model.layers.",
-    tensors: &[
-        ("token_embd.weight", "model.embed_tokens.weight"),
-        ("output_norm.weight", "model.norm.weight"),
-        ("output.weight", "lm_head.weight"),
-    ],
-    modules: &[
-        ("attn_norm", "input_layernorm"),
-        (QUERY, "self_attn.q_proj"),
-        (KEY, "self_attn.k_proj"),
-        ("attn_v", "self_attn.v_proj"),
-        ("attn_output", "self_attn.o_proj"),
-        ("ffn_norm", "post_attention_layernorm"),
-        ("ffn_gate", "mlp.gate_proj"),
-        ("ffn_up", "mlp.up_proj"),
-        ("ffn_down", "mlp.down_proj"),
-    ],
+    tensors: DECODER_TENSORS,
+    modules: &[DECODER_MODULES],
     interleaved: true,
+};
+
+/// Rows lie as published: its rotary embedding is applied to halves.
+static QWEN2: Architecture = Architecture { name: "qwen2", model_type: "qwen2", interleaved: false, ..LLAMA };
+
+static QWEN3: Architecture = Architecture {
+    name: "qwen3",
+    model_type: "qwen3",
+    modules: &[DECODER_MODULES, HEAD_NORMS],
+    interleaved: false,
+    ..LLAMA
 };
 
 /// Converters write its linears as (out, in), which Hugging Face has as (in, out).
@@ -67,14 +85,14 @@ static GPT2: Architecture = Architecture {
         ("output_norm.bias", "transformer.ln_f.bias"),
         ("output.weight", "lm_head.weight"),
     ],
-    modules: &[
+    modules: &[&[
         ("attn_norm", "ln_1"),
         ("attn_qkv", "attn.c_attn"),
         ("attn_output", "attn.c_proj"),
         ("ffn_norm", "ln_2"),
         ("ffn_up", "mlp.c_fc"),
         ("ffn_down", "mlp.c_proj"),
-    ],
+    ]],
     interleaved: false,
 };
 
@@ -102,7 +120,7 @@ impl Architecture {
             return Some((*published).to_owned());
         }
         let (layer, module, parameter) = split_layer_name(gguf)?;
-        let (_, published) = self.modules.iter().find(|(ours, _)| *ours == module)?;
+        let (_, published) = self.modules.iter().copied().flatten().find(|(ours, _)| *ours == module)?;
         Some(format!("{}{layer}.{published}.{parameter}", self.layers))
     }
 
@@ -113,7 +131,7 @@ impl Architecture {
         }
         let (layer, rest) = published.strip_prefix(self.layers)?.split_once('.')?;
         let (module, parameter) = rest.rsplit_once('.')?;
-        let (gguf, _) = self.modules.iter().find(|(_, theirs)| *theirs == module)?;
+        let (gguf, _) = self.modules.iter().copied().flatten().find(|(_, theirs)| *theirs == module)?;
         Some(format!("blk.{layer}.{gguf}.{parameter}"))
     }
 
@@ -171,6 +189,14 @@ mod tests {
         check_in(&GPT2, "position_embd.weight", "transformer.wpe.weight");
         check_in(&GPT2, "blk.3.attn_qkv.bias", "transformer.h.3.attn.c_attn.bias");
         check_in(&GPT2, "blk.11.ffn_down.weight", "transformer.h.11.mlp.c_proj.weight");
+    }
+
+    #[test]
+    fn head_norms_are_known_where_there_are_some() {
+        check_in(&QWEN3, "blk.5.attn_q_norm.weight", "model.layers.5.self_attn.q_norm.weight");
+        check_in(&QWEN3, "blk.5.attn_k.weight", "model.layers.5.self_attn.k_proj.weight");
+        check_in(&QWEN2, "blk.0.attn_v.bias", "model.layers.0.self_attn.v_proj.bias");
+        assert_eq!(QWEN2.published_name("blk.5.attn_q_norm.weight"), None);
     }
 
     #[test]
