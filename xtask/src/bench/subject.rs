@@ -32,7 +32,7 @@ pub(super) struct Subject {
     #[arg(long, value_enum, default_value_t = Rounding::Bf16)]
     precision: Rounding,
     /// How the weights are kept in memory.
-    #[arg(long, value_enum, default_value_t = Base::Rounded)]
+    #[arg(long, value_enum, default_value_t = Base::Stored)]
     base: Base,
     /// Threads; all of the machine's unless said.
     #[arg(long)]

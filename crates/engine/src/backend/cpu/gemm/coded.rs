@@ -7,16 +7,16 @@
 //! chunk   d 32 × f16 │ m 32 × f16 │ group │ group │ …          NF4: 32 × u8 instead of d
 //! group   s 32 × u8 │ t 32 × u8 │ low bits │ high bits          32 numbers of K
 //!
-//! low     4 lines of 32 words. Byte j of line l, low half:  bits 0..4 of number 8 l + j,
-//!                                               high half:  those of number 8 l + 4 + j
-//!         8 bits: 8 lines, byte j of line l is number 4 l + j
-//! high    5 bits: 1 line, bit 8 j + q is bit 4 of number 4 q + j
-//!         6 bits: 2 lines, bits 8 j + 2 q of line l are bits 4..6 of number 16 l + 4 q + j
+//! low     2 × 64 words. Word 2 r + p of half h has, for row r, the eight numbers of that half with
+//!         parity p: bits 4 i … 4 i + 4 are the low bits of number 16 h + 2 i + p
+//!         8 bits: 4 × 64 words, byte i of word 2 r + p of quarter q is number 8 q + 2 i + p
+//! high    5 bits: 64 × u16, bit i of number 2 r + p is bit 4 of number 2 i + p of row r
+//!         6 bits: 64 words, bits 2 i … 2 i + 2 of word 2 r + p are bits 4 … 6 of number 2 i + p
 //! ```
 //!
-//! Parts a coding has not take no room (Q6_K: two lines of s, one for each 16 numbers). The four
-//! bytes of a word are four neighbours along K, as dot products of bytes want them, and a vector
-//! of words is a stretch of rows: no lane ever moves on the way to a kernel's words.
+//! Parts a coding has not take no room (Q6_K: two lines of s, one for each 16 numbers). Even and
+//! odd numbers of a row lie side by side as they do in the pairs that products read, and a vector
+//! of words is a stretch of rows: once decoded and rounded, no lane moves on the way to a kernel.
 
 use super::kernel::PANEL;
 use super::word;
@@ -27,6 +27,8 @@ use std::ops::Range;
 
 /// Numbers of K that are decoded together.
 pub(super) const GROUP: usize = 32;
+/// The even and the odd numbers of each row.
+pub(super) const LANES: usize = 2 * PANEL;
 
 /// How the memory of coded panels is to be read.
 #[derive(Debug)]
@@ -149,8 +151,8 @@ impl Coded {
             }
             let codes = &row.codes[group * GROUP..(group + 1) * GROUP];
             for (number, &code) in codes.iter().enumerate() {
-                for (line, shift, bits) in places(self.coding.bits(), number) {
-                    let at = (line * PANEL + col) * 4;
+                for (word, shift, bits) in places(self.coding.bits(), number, col) {
+                    let at = word * 4;
                     let part = u32::from(code) >> bits.start & ((1 << bits.len()) - 1);
                     let word: &mut [u8] = &mut lines[at..at + 4];
                     let old = u32::from_ne_bytes([word[0], word[1], word[2], word[3]]);
@@ -161,20 +163,17 @@ impl Coded {
     }
 }
 
-/// Where the bits of number `number` of a group lie: line, shift, and which bits.
-fn places(n_bits: u32, number: usize) -> impl Iterator<Item = (usize, usize, Range<u32>)> {
-    let (quad, byte) = (number / 4, number % 4);
+/// Where the bits of number `number` of a group lie in row `col`: word, shift, and which bits.
+fn places(n_bits: u32, number: usize, col: usize) -> impl Iterator<Item = (usize, usize, Range<u32>)> {
+    let (pair, lane) = (number / 2, 2 * col + number % 2);
+    let nibble = (pair / 8 * LANES + lane, 4 * (pair % 8), 0..4);
     let (low, high) = match n_bits {
-        8 => ((quad, 8 * byte, 0..8), None),
-        5 => (nibble(quad, byte), Some((4, 8 * byte + quad, 4..5))),
-        6 => (nibble(quad, byte), Some((4 + quad / 4, 8 * byte + 2 * (quad % 4), 4..6))),
-        _ => (nibble(quad, byte), None),
+        8 => ((pair / 4 * LANES + lane, 8 * (pair % 4), 0..8), None),
+        5 => (nibble, Some((2 * LANES + lane / 2, 16 * (lane % 2) + pair, 4..5))),
+        6 => (nibble, Some((2 * LANES + lane, 2 * pair, 4..6))),
+        _ => (nibble, None),
     };
     std::iter::once(low).chain(high)
-}
-
-fn nibble(quad: usize, byte: usize) -> (usize, usize, Range<u32>) {
-    (quad / 2, 8 * byte + 4 * (quad % 2), 0..4)
 }
 
 impl CodedPanel<'_> {
@@ -210,9 +209,9 @@ impl CodedPanel<'_> {
     }
 
     fn code(&self, place: &Group, number: usize, col: usize) -> u32 {
-        let parts = places(self.coded.coding.bits(), number).map(|(line, shift, bits)| {
-            // SAFETY: the group has these lines.
-            let word = unsafe { place.codes.add(line * PANEL + col).read_unaligned() };
+        let parts = places(self.coded.coding.bits(), number, col).map(|(word, shift, bits)| {
+            // SAFETY: the group has these words.
+            let word = unsafe { place.codes.add(word).read_unaligned() };
             (word >> shift & ((1 << bits.len()) - 1)) << bits.start
         });
         parts.sum()

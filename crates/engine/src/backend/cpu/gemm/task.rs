@@ -1,7 +1,8 @@
 //! One product, task by task.
 
+use super::coded::GROUP;
 use super::finish::Place;
-use super::kernel::{Kernel, PANEL, STREAM_ROWS, Strip, Tile};
+use super::kernel::{CodedRows, Kernel, PANEL, STREAM_ROWS, Strip, Tile};
 use super::scratch::Line;
 use super::split::{Load, Split, part};
 use super::visit::{FUSED, LIMIT, Stretch, UNLIMITED, Visit, visits};
@@ -239,6 +240,10 @@ impl Product<'_> {
     /// Adds the products of one strip to a tile, decoding its panel on the way.
     unsafe fn by_pieces(&self, strip: &Strip, stretch: &Stretch, spot: &Spot, mut resume: bool) {
         let b = &self.segments[stretch.segment].b;
+        // SAFETY: passed on.
+        if unsafe { self.in_registers(b, strip, stretch, spot, resume) } {
+            return;
+        }
         let mut piece = [Line([0; LINE]); PIECE * PANEL / LINE];
         let to = piece.as_mut_ptr().cast::<u32>();
         for at in stretch.words.clone().step_by(PIECE) {
@@ -252,6 +257,26 @@ impl Product<'_> {
             }
             resume = true;
         }
+    }
+
+    /// As [`Product::by_pieces`] where the kernel decodes what it multiplies; false if it does not.
+    unsafe fn in_registers(
+        &self,
+        b: &Operand<'_>,
+        strip: &Strip,
+        stretch: &Stretch,
+        spot: &Spot,
+        resume: bool,
+    ) -> bool {
+        let Some(panel) = pack::coded_panel(b, spot.panel).filter(|_| self.form == Form::Pairs) else {
+            return false;
+        };
+        let group = |word: usize| word * self.form.numbers() / GROUP;
+        let groups = group(stretch.words.start)..group(stretch.words.end);
+        let &Strip { a, a_stride, .. } = strip;
+        let operands = CodedRows { a, a_stride, rows: spot.rows, panel: &panel, groups };
+        // SAFETY: the stretch is a number of whole groups, for K is and cuts fall between them.
+        unsafe { (self.kernel.multiply_coded)(&operands, spot.sum, resume) }
     }
 
     /// The operands of a visit for the rows from `row` on and the first of `panels`. Right operands

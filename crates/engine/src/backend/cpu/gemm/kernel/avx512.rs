@@ -1,8 +1,9 @@
 //! AVX-512: 12 × 32 sums in 24 of 32 registers, with f32 or with bf16 pairs.
 
 mod decode;
+mod fused;
 
-use super::{LINE, PANEL, Simd, table};
+use super::{CodedRows, FUSED_ROWS, LINE, PANEL, Simd, Tile, table};
 use crate::backend::cpu::gemm::coded::CodedPanel;
 use std::arch::asm;
 use std::arch::x86_64::{
@@ -136,6 +137,15 @@ impl Simd for Dot {
     #[inline(always)]
     unsafe fn decode_pairs(panel: &CodedPanel<'_>, group: usize, to: *mut u32) -> bool {
         unsafe { decode::pairs(panel, group, to) };
+        true
+    }
+
+    #[inline(always)]
+    unsafe fn multiply_coded(operands: &CodedRows<'_>, tile: *mut Tile, resume: bool) -> bool {
+        if operands.rows > FUSED_ROWS {
+            return false;
+        }
+        unsafe { fused::multiply(operands, tile, resume) };
         true
     }
 

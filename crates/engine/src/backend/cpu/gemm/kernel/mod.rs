@@ -23,11 +23,28 @@ use super::finish::Place;
 use super::word::{self, Form, LINE};
 use crate::backend::cpu::isa::Isa;
 use crate::backend::cpu::view::Mat;
+use std::ops::Range;
 
 /// Columns of a panel: the width of every tile.
 pub(super) const PANEL: usize = 32;
 /// The most rows a tile has.
 pub(super) const TILE_ROWS: usize = 12;
+
+/// The most rows of A that are multiplied with coded panels in registers.
+pub(super) const FUSED_ROWS: usize = 4;
+
+/// A few rows of A, as the kernel reads them, and a stretch of a coded panel.
+pub(super) struct CodedRows<'a> {
+    /// First word of the first row; any alignment.
+    pub(super) a: *const u8,
+    /// Bytes between rows.
+    pub(super) a_stride: usize,
+    /// How many there are.
+    pub(super) rows: usize,
+    pub(super) panel: &'a CodedPanel<'a>,
+    /// Groups of the panel, the first of which belongs to the word at `a`.
+    pub(super) groups: Range<usize>,
+}
 
 /// Vectors of sums and how words are multiplied into them.
 ///
@@ -73,6 +90,13 @@ pub(super) trait Simd: Copy {
     /// [`super::pack::decode`] does, or returns false and nothing is done.
     #[inline(always)]
     unsafe fn decode_pairs(_panel: &CodedPanel<'_>, _group: usize, _to: *mut u32) -> bool {
+        false
+    }
+
+    /// Multiplies with a coded panel that is decoded on the way, if there are instructions for it and
+    /// the rows are few: does what decoding it first would do, or returns false and nothing is done.
+    #[inline(always)]
+    unsafe fn multiply_coded(_operands: &CodedRows<'_>, _tile: *mut Tile, _resume: bool) -> bool {
         false
     }
 
@@ -134,6 +158,8 @@ pub(super) struct Kernel {
     pub(super) flip: unsafe fn(*const u32, *mut u32),
     /// Decodes 32 numbers of a coded panel: see [`super::pack::decode`].
     pub(super) decode: unsafe fn(&CodedPanel<'_>, usize, Form, *mut u32),
+    /// Multiplies with a coded panel, or does nothing and returns false: see [`Simd::multiply_coded`].
+    pub(super) multiply_coded: unsafe fn(&CodedRows<'_>, *mut Tile, bool) -> bool,
     /// Converts rows to words: see [`super::pack::convert`].
     pub(super) convert: unsafe fn(Mat<'_>, Form, *mut u32, usize),
     /// Multiplies in registers only: see [`saturate::saturate`].
@@ -167,7 +193,7 @@ macro_rules! table {
         pub(super) static $name: crate::backend::cpu::gemm::kernel::Kernel = {
             use crate::backend::cpu::gemm::coded::CodedPanel;
             use crate::backend::cpu::gemm::finish::{self, Place};
-            use crate::backend::cpu::gemm::kernel::{Kernel, Simd, Strip, Tile, saturate, stream, tile};
+            use crate::backend::cpu::gemm::kernel::{CodedRows, Kernel, Simd, Strip, Tile, saturate, stream, tile};
             use crate::backend::cpu::gemm::pack;
             use crate::backend::cpu::gemm::word::Form;
             use crate::backend::cpu::view::Mat;
@@ -202,6 +228,10 @@ macro_rules! table {
                 unsafe { pack::decode::<$simd>(panel, group, form, to) }
             }
             $(#[$feature])*
+            unsafe fn multiply_coded(operands: &CodedRows<'_>, tile: *mut Tile, resume: bool) -> bool {
+                unsafe { <$simd>::multiply_coded(operands, tile, resume) }
+            }
+            $(#[$feature])*
             unsafe fn convert(mat: Mat<'_>, form: Form, to: *mut u32, stride: usize) {
                 unsafe { pack::convert::<$simd>(mat, form, to, stride) }
             }
@@ -218,6 +248,7 @@ macro_rules! table {
                 pack_columns,
                 flip,
                 decode,
+                multiply_coded,
                 convert,
                 saturate,
                 sums: <$simd>::ROWS * $vectors * <$simd>::LANES,

@@ -2,24 +2,25 @@
 //! kernel reads.
 //!
 //! ```text
-//! 32 words of codes ─ shift, mask ─ to f32 ─ × scale (+ minimum) ─ round ─ 2 lines of pairs
+//! 64 words of codes ─ shift, mask ─ to f32 ─ × scale (+ minimum) ─ round ─ 32 pairs
 //! ```
 //!
-//! The loops run across the rows of the panel, which are the lanes of vectors; they are plain and
-//! compiled for each instruction set. About 25 instructions of AVX-512 make 64 numbers: a product
-//! with 1024 rows spends a hundred times as much on multiplying them.
+//! The loops run across even and odd numbers of the rows of the panel, which are the lanes of
+//! vectors; they are plain and compiled for each instruction set.
 
 use crate::backend::cpu::gemm::PanelsView;
-use crate::backend::cpu::gemm::coded::{CodedPanel, GROUP, Group};
+use crate::backend::cpu::gemm::coded::{CodedPanel, GROUP, Group, LANES};
 use crate::backend::cpu::gemm::kernel::{Kernel, PANEL, Simd};
 use crate::backend::cpu::gemm::panels::Content;
-use crate::backend::cpu::gemm::word::{self, Form};
+use crate::backend::cpu::gemm::word::{self, Form, LINE};
 use crate::backend::cpu::view::{Elem, Mat};
 use crate::coding::{QUANTILES, Scaling};
 use std::ops::Range;
 
 /// One number of each row.
 type Line = [f32; PANEL];
+/// An even and an odd number of each row.
+type Lanes = [f32; LANES];
 /// The words a group decodes to, at most.
 type Block = [u32; GROUP * PANEL];
 
@@ -117,9 +118,9 @@ struct Target {
 unsafe fn scaled<S: Simd, const BITS: usize>(place: &Group, target: Target) {
     // SAFETY: the chunk begins with 32 halves.
     unsafe {
-        let d = halves(place.head);
+        let d = twice(&halves(place.head));
         let bias = 1 << (BITS - 1);
-        write::<S, BITS>(place.codes, target, |_, q| map(|row| d[row] * (q[row] - bias) as f32));
+        write::<S, BITS>(place.codes, target, |_, q| lanes(|lane| d[lane] * (q[lane] - bias) as f32));
     }
 }
 
@@ -128,8 +129,8 @@ unsafe fn scaled<S: Simd, const BITS: usize>(place: &Group, target: Target) {
 unsafe fn raised<S: Simd, const BITS: usize>(place: &Group, target: Target) {
     // SAFETY: the chunk begins with twice 32 halves.
     unsafe {
-        let (d, m) = (halves(place.head), halves(place.head.add(2 * PANEL)));
-        write::<S, BITS>(place.codes, target, |_, q| map(|row| d[row] * q[row] as f32 + m[row]));
+        let (d, m) = (twice(&halves(place.head)), twice(&halves(place.head.add(2 * PANEL))));
+        write::<S, BITS>(place.codes, target, |_, q| lanes(|lane| d[lane] * q[lane] as f32 + m[lane]));
     }
 }
 
@@ -140,9 +141,11 @@ unsafe fn small<S: Simd, const BITS: usize>(place: &Group, target: Target) {
     unsafe {
         let (d, m) = (halves(place.head), halves(place.head.add(2 * PANEL)));
         let (s, t) = (bytes(place.small), bytes(place.small.add(PANEL)));
-        let scale: Line = map(|row| d[row] * f32::from(s[row]));
-        let minimum: Line = map(|row| m[row] * f32::from(t[row]));
-        write::<S, BITS>(place.codes, target, |_, q| map(|row| scale[row] * q[row] as f32 - minimum[row]));
+        let scale = twice(&map(|row| d[row] * f32::from(s[row])));
+        let minimum = twice(&map(|row| m[row] * f32::from(t[row])));
+        write::<S, BITS>(place.codes, target, |_, q| {
+            lanes(|lane| scale[lane] * q[lane] as f32 - minimum[lane])
+        });
     }
 }
 
@@ -152,12 +155,14 @@ unsafe fn signed<S: Simd>(place: &Group, target: Target) {
     // SAFETY: the chunk begins with 32 halves, the group with twice 32 bytes.
     unsafe {
         let d = halves(place.head);
-        let scale = |half: usize| -> Line {
+        let scale = |half: usize| -> Lanes {
             let s = bytes(place.small.add(half * PANEL));
-            map(|row| d[row] * f32::from(s[row] as i8))
+            twice(&map(|row| d[row] * f32::from(s[row] as i8)))
         };
         let scales = [scale(0), scale(1)];
-        write::<S, 6>(place.codes, target, |half, q| map(|row| scales[half][row] * (q[row] - 32) as f32));
+        write::<S, 6>(place.codes, target, |half, q| {
+            lanes(|lane| scales[half][lane] * (q[lane] - 32) as f32)
+        });
     }
 }
 
@@ -167,10 +172,12 @@ unsafe fn nested<S: Simd>(panel: &CodedPanel<'_>, place: &Group, target: Target)
     // SAFETY: the chunk begins with 32 bytes.
     unsafe {
         let steps = bytes(place.head);
-        let scale: Line = map(|row| panel.nested(place.chunk, row, steps[row]));
+        let scale = twice(&map(|row| panel.nested(place.chunk, row, steps[row])));
         write::<S, 4>(place.codes, target, |_, q| {
-            let quantile = S::lookup(&QUANTILES, &q);
-            map(|row| quantile[row] * scale[row])
+            let (early, late) = q.split_at(LINE);
+            let quantiles =
+                [early, late].map(|at| S::lookup(&QUANTILES, at.try_into().unwrap_or(&[0; LINE])));
+            lanes(|lane| quantiles[lane / LINE][lane % LINE] * scale[lane])
         });
     }
 }
@@ -181,76 +188,61 @@ unsafe fn nested<S: Simd>(panel: &CodedPanel<'_>, place: &Group, target: Target)
 unsafe fn write<S: Simd, const BITS: usize>(
     codes: *const u32,
     target: Target,
-    number: impl Fn(usize, [i32; PANEL]) -> Line,
+    number: impl Fn(usize, &[i32; LANES]) -> Lanes,
 ) {
-    for quad in 0..GROUP / 4 {
+    for pair in 0..GROUP / 2 {
         // SAFETY: the group has all lines of its codes, and `to` those of its words.
         unsafe {
-            let codes = four::<BITS>(codes, quad);
-            let line = |byte: usize| number(quad / 4, bytes_of(&codes, byte));
-            let to = target.to.cast::<[u32; PANEL]>();
-            if target.form == Form::Pairs {
-                for pair in 0..2 {
-                    let (early, late) = (S::round(&line(2 * pair)), S::round(&line(2 * pair + 1)));
-                    let mut words = [0; PANEL];
-                    for row in 0..PANEL {
-                        words[row] = word::pair(early[row], late[row]);
+            let numbers = number(pair / 8, &integers::<BITS>(codes, pair));
+            match target.form {
+                Form::Pairs => {
+                    let to = target.to.add(pair * PANEL).cast::<[u32; LINE / 2]>();
+                    for (idx, line) in numbers.as_chunks::<LINE>().0.iter().enumerate() {
+                        to.add(idx).write_unaligned(word::pairs(S::round(line)));
                     }
-                    to.add(2 * quad + pair).write_unaligned(words);
                 }
-            } else if target.rounds {
-                for byte in 0..4 {
-                    let (numbers, mut words) = (line(byte), [0; PANEL]);
-                    for row in 0..PANEL {
-                        words[row] = word::widen(word::round(numbers[row])).to_bits();
+                Form::Floats | Form::RoundedFloats => {
+                    let to = target.to.add(2 * pair * PANEL);
+                    for (lane, &number) in numbers.iter().enumerate() {
+                        let number = if target.rounds { word::widen(word::round(number)) } else { number };
+                        to.add(lane % 2 * PANEL + lane / 2).write(number.to_bits());
                     }
-                    to.add(4 * quad + byte).write_unaligned(words);
-                }
-            } else {
-                for byte in 0..4 {
-                    to.add(4 * quad + byte).cast::<Line>().write_unaligned(line(byte));
                 }
             }
         }
     }
 }
 
-/// Four neighbours along K in the bytes of a word, for each row.
+/// The integers of pair `pair`, of each row the even one and the odd one.
 #[inline(always)]
-unsafe fn four<const BITS: usize>(codes: *const u32, quad: usize) -> [u32; PANEL] {
+unsafe fn integers<const BITS: usize>(codes: *const u32, pair: usize) -> [i32; LANES] {
     // SAFETY: the caller vouches for the lines; their words may lie anywhere.
-    let line = |idx: usize| unsafe { codes.cast::<[u32; PANEL]>().add(idx).read_unaligned() };
+    let line = |idx: usize| unsafe { codes.cast::<[u32; LANES]>().add(idx).read_unaligned() };
+    let mut found = [0; LANES];
     if BITS == 8 {
-        return line(quad);
+        let words = line(pair / 4);
+        for lane in 0..LANES {
+            found[lane] = (words[lane] >> (8 * (pair % 4)) & 0xff) as i32;
+        }
+        return found;
     }
-    let shift = 4 * (quad % 2);
-    let mut low = line(quad / 2);
-    for row in 0..PANEL {
-        low[row] = low[row] >> shift & 0x0f0f_0f0f;
+    let words = line(pair / 8);
+    for lane in 0..LANES {
+        found[lane] = (words[lane] >> (4 * (pair % 8)) & 0xf) as i32;
     }
-    let mut codes = low;
     if BITS == 5 {
-        let high = line(4);
-        for row in 0..PANEL {
-            codes[row] = low[row] | (high[row] >> quad & 0x0101_0101) << 4;
+        // SAFETY: half a line more.
+        let high = unsafe { codes.add(2 * LANES).cast::<[u32; LANES / 2]>().read_unaligned() };
+        for lane in 0..LANES {
+            found[lane] |= ((high[lane / 2] >> (16 * (lane % 2) + pair) & 1) << 4) as i32;
         }
     } else if BITS == 6 {
-        let high = line(4 + quad / 4);
-        for row in 0..PANEL {
-            codes[row] = low[row] | (high[row] >> (2 * (quad % 4)) & 0x0303_0303) << 4;
+        let high = line(2);
+        for lane in 0..LANES {
+            found[lane] |= ((high[lane] >> (2 * pair) & 3) << 4) as i32;
         }
     }
-    codes
-}
-
-/// One byte of every word. A loop: `array::map` is a call, compiled without these instructions.
-#[inline(always)]
-fn bytes_of(words: &[u32; PANEL], byte: usize) -> [i32; PANEL] {
-    let mut codes = [0; PANEL];
-    for row in 0..PANEL {
-        codes[row] = (words[row] >> (8 * byte) & 0xff) as i32;
-    }
-    codes
+    found
 }
 
 /// 32 half-precision numbers, widened without a branch or a special instruction.
@@ -275,7 +267,8 @@ unsafe fn bytes(from: *const u8) -> [u8; PANEL] {
     unsafe { from.cast::<[u8; PANEL]>().read_unaligned() }
 }
 
-/// A line made row by row, in a loop that becomes vectors.
+/// A line made row by row, in a loop that becomes vectors. A loop: `array::map` is a call, compiled
+/// without these instructions.
 #[inline(always)]
 fn map(number: impl Fn(usize) -> f32) -> Line {
     let mut line = [0.0; PANEL];
@@ -283,4 +276,20 @@ fn map(number: impl Fn(usize) -> f32) -> Line {
         line[row] = number(row);
     }
     line
+}
+
+/// The same lane by lane.
+#[inline(always)]
+fn lanes(number: impl Fn(usize) -> f32) -> Lanes {
+    let mut line = [0.0; LANES];
+    for lane in 0..LANES {
+        line[lane] = number(lane);
+    }
+    line
+}
+
+/// What belongs to a row, for its even and its odd numbers.
+#[inline(always)]
+fn twice(line: &Line) -> Lanes {
+    lanes(|lane| line[lane / 2])
 }

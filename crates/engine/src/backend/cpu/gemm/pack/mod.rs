@@ -11,6 +11,7 @@ pub(super) use convert::convert;
 pub(super) use matrix::{columns, rows};
 
 use super::Operand;
+use super::coded::CodedPanel;
 use super::kernel::{Kernel, PANEL};
 use super::panels::Content;
 use super::word::Form;
@@ -25,10 +26,19 @@ pub(super) fn stored(operand: &Operand<'_>, form: Form, panel: usize) -> Option<
     }
 }
 
+/// A panel of `operand` that is stored coded.
+pub(super) fn coded_panel<'a>(operand: &'a Operand<'a>, panel: usize) -> Option<CodedPanel<'a>> {
+    let Operand::Panels(view) = operand else { return None };
+    match view.content(panel) {
+        Content::Codes(panel) => Some(panel),
+        Content::Words(..) => None,
+    }
+}
+
 /// Asks for bytes that are read soon: what is packed lies in stretches further apart than
 /// processors foresee, and the weights of a model come from far memory.
 #[inline(always)]
-fn ask_for(from: *const u8, n_bytes: usize) {
+pub(super) fn ask_for(from: *const u8, n_bytes: usize) {
     #[cfg(target_arch = "x86_64")]
     for at in (0..n_bytes).step_by(64) {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};

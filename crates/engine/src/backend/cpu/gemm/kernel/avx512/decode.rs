@@ -1,30 +1,34 @@
 //! Coded panels to pairs of bf16 numbers, sixteen rows to a vector.
 //!
 //! ```text
-//! 16 words of codes ─ shift ─ look up, or mask and convert ─ × scale (+ minimum) ─┐ early
-//!                   ─ shift ─ look up, or mask and convert ─ × scale (+ minimum) ─┤ late
-//!                                         16 words of pairs ─ weave ─ round both ─┘
+//! 8 rows   16 words of codes ─ shift ─ look up, or widen ─ × scale (+ minimum) ─┐
+//! 8 more   16 words of codes ─ shift ─ look up, or widen ─ × scale (+ minimum) ─┤
+//!                                         16 rows, 16 words of pairs ─ round both ─┘
 //! ```
 //!
 //! Does what [`pack::decode`](crate::backend::cpu::gemm::pack) does in plain loops, to the last
 //! bit. Decoding for one row is all there is to do beside reading, so it has to keep up with
-//! memory: nine instructions make 32 numbers of four bits, thirteen those of other sizes. Codes of
-//! four bits are places in a register of sixteen floats, which looks at the lowest four bits of a
-//! place alone.
+//! memory: seven instructions make 32 numbers of four or eight bits. Codes of four bits are places
+//! in a register of sixteen floats, which looks at the lowest four bits of a place alone; those of
+//! eight become the last bits of a float by moving a byte into 2²³. Even and odd numbers of a row
+//! lie side by side in the codes, and so they do in the pairs.
 
 use super::PANEL;
-use crate::backend::cpu::gemm::coded::{CodedPanel, GROUP, Group};
-use crate::coding::{QUANTILES, Scaling};
+use crate::backend::cpu::gemm::coded::{CodedPanel, GROUP, Group, LANES};
+use crate::coding::{Coding, QUANTILES, Scaling};
 use std::arch::x86_64::{
-    __m512, __m512bh, __m512i, _mm_loadu_si128, _mm256_loadu_si256, _mm512_add_ps, _mm512_and_si512,
-    _mm512_cvtepi8_epi32, _mm512_cvtepi32_ps, _mm512_cvtepu8_epi32, _mm512_cvtne2ps_pbh, _mm512_cvtph_ps,
-    _mm512_loadu_ps, _mm512_loadu_si512, _mm512_mul_ps, _mm512_or_si512, _mm512_permutexvar_epi16,
-    _mm512_permutexvar_ps, _mm512_set1_epi32, _mm512_setzero_ps, _mm512_slli_epi32, _mm512_srlv_epi32,
-    _mm512_storeu_si512, _mm512_sub_epi32, _mm512_sub_ps,
+    __m512, __m512bh, __m512i, _mm_loadu_si128, _mm256_loadu_si256, _mm512_add_epi32, _mm512_add_ps,
+    _mm512_and_si512, _mm512_castps_si512, _mm512_castsi512_ps, _mm512_cvtepi8_epi32, _mm512_cvtepi32_ps,
+    _mm512_cvtepu8_epi32, _mm512_cvtepu16_epi32, _mm512_cvtne2ps_pbh, _mm512_cvtph_ps, _mm512_loadu_ps,
+    _mm512_loadu_si512, _mm512_mask_mov_epi8, _mm512_mul_ps, _mm512_or_si512, _mm512_permutexvar_ps,
+    _mm512_set1_epi32, _mm512_set1_ps, _mm512_setr_epi32, _mm512_setzero_ps, _mm512_setzero_si512,
+    _mm512_slli_epi32, _mm512_srli_epi32, _mm512_storeu_si512, _mm512_sub_epi32, _mm512_sub_ps,
 };
 use std::mem::transmute;
 
-/// Rows of a vector.
+/// Pairs of a group.
+const PAIRS: usize = GROUP / 2;
+/// Rows that are decoded together.
 const ROWS: usize = 16;
 
 // What becomes of a code, as a constant of the code that is compiled for it.
@@ -34,27 +38,34 @@ const SCALED: u8 = 0;
 const RAISED: u8 = 1;
 /// `scale · q − other`.
 const LOWERED: u8 = 2;
+/// The last byte of every word.
+const LAST_BYTES: u64 = 0x1111_1111_1111_1111;
 
-/// What stands beside the codes of sixteen rows.
+/// What stands beside the codes of sixteen rows, eight in each vector.
 struct Beside {
-    /// The scale of each half of the group.
-    scales: [__m512; 2],
-    other: __m512,
+    /// The scales of each half of the group.
+    scales: [[__m512; 2]; 2],
+    other: [__m512; 2],
     /// What each code of four bits stands for.
     table: __m512,
 }
 
-/// Brings lanes `i` of two vectors of bf16 that follow each other together as word `i`.
-const WEAVE: [u16; 32] = {
-    let mut places = [0; 32];
-    let mut row = 0;
-    while row < ROWS {
-        places[2 * row] = row as u16;
-        places[2 * row + 1] = (ROWS + row) as u16;
-        row += 1;
+/// Takes the words of a group as they are made.
+pub(super) trait Sink {
+    /// Word `pair` of each of the sixteen rows from `first` on.
+    unsafe fn take(&mut self, first: usize, pair: usize, words: __m512i);
+}
+
+/// Rows of [`PANEL`] words in memory.
+struct Rows(*mut u32);
+
+impl Sink for Rows {
+    #[inline(always)]
+    unsafe fn take(&mut self, first: usize, pair: usize, words: __m512i) {
+        // SAFETY: the caller of [`pairs`] gives room for a group.
+        unsafe { _mm512_storeu_si512(self.0.add(pair * PANEL + first).cast(), words) };
     }
-    places
-};
+}
 
 /// Decodes a group to pairs.
 ///
@@ -63,49 +74,70 @@ const WEAVE: [u16; 32] = {
 /// with bf16.
 #[inline(always)]
 pub(super) unsafe fn pairs(panel: &CodedPanel<'_>, group: usize, to: *mut u32) {
-    let (place, coding) = (panel.group(group), panel.coded.coding);
-    for first in [0, ROWS] {
-        // SAFETY: passed on.
-        unsafe {
-            let beside = beside(panel, &place, first);
-            let (codes, to) = (place.codes.add(first), to.add(first));
-            match (coding.scaling(), coding.bits()) {
-                (Scaling::Scale, 8) => rows::<8, SCALED>(codes, &beside, to),
-                (Scaling::Scale, 5) => rows::<5, SCALED>(codes, &beside, to),
-                (Scaling::Scale | Scaling::Nested, _) => rows::<4, SCALED>(codes, &beside, to),
-                (Scaling::Minimum, 5) => rows::<5, RAISED>(codes, &beside, to),
-                (Scaling::Minimum, _) => rows::<4, RAISED>(codes, &beside, to),
-                (Scaling::SmallMinima, 5) => rows::<5, LOWERED>(codes, &beside, to),
-                (Scaling::SmallMinima, _) => rows::<4, LOWERED>(codes, &beside, to),
-                (Scaling::SmallSigned, _) => rows::<6, SCALED>(codes, &beside, to),
-            }
+    // SAFETY: passed on.
+    unsafe { each(panel.coded.coding, panel, group, &mut Rows(to)) };
+}
+
+/// Hands the words of a group to `sink`. Where `coding` is a constant, so is all that it decides.
+///
+/// # Safety
+/// The panel has the group and is of `coding`; the processor has AVX-512 with bf16.
+#[inline(always)]
+pub(super) unsafe fn each(coding: Coding, panel: &CodedPanel<'_>, group: usize, sink: &mut impl Sink) {
+    let place = panel.group(group);
+    // SAFETY: passed on.
+    unsafe {
+        let parts = [part(coding, panel, &place, 0), part(coding, panel, &place, ROWS)];
+        match (coding.scaling(), coding.bits()) {
+            (Scaling::Scale, 8) => rows::<8, SCALED>(&parts, sink),
+            (Scaling::Scale, 5) => rows::<5, SCALED>(&parts, sink),
+            (Scaling::Scale | Scaling::Nested, _) => rows::<4, SCALED>(&parts, sink),
+            (Scaling::Minimum, 5) => rows::<5, RAISED>(&parts, sink),
+            (Scaling::Minimum, _) => rows::<4, RAISED>(&parts, sink),
+            (Scaling::SmallMinima, 5) => rows::<5, LOWERED>(&parts, sink),
+            (Scaling::SmallMinima, _) => rows::<4, LOWERED>(&parts, sink),
+            (Scaling::SmallSigned, _) => rows::<6, SCALED>(&parts, sink),
         }
     }
 }
 
+/// Sixteen rows of a group.
+struct Part {
+    codes: *const u32,
+    first: usize,
+    beside: Beside,
+}
+
+#[inline(always)]
+unsafe fn part(coding: Coding, panel: &CodedPanel<'_>, place: &Group, first: usize) -> Part {
+    // SAFETY: passed on.
+    unsafe { Part { codes: place.codes, first, beside: beside(coding, panel, place, first) } }
+}
+
 /// Scales and minima of the rows from `first` on.
 #[inline(always)]
-unsafe fn beside(panel: &CodedPanel<'_>, place: &Group, first: usize) -> Beside {
+unsafe fn beside(coding: Coding, panel: &CodedPanel<'_>, place: &Group, first: usize) -> Beside {
     // SAFETY: the group has every part that its coding has.
     unsafe {
-        let (mut other, mut table) = (_mm512_setzero_ps(), counted(0));
+        let (mut other, mut table) = ([_mm512_setzero_ps(); 2], counted(0));
         let small = place.small.wrapping_add(first);
-        let scales = match panel.coded.coding.scaling() {
+        let scales = match coding.scaling() {
             Scaling::Scale => {
                 table = counted(-8);
-                [halves(place.head, first); 2]
+                [twice(halves(place.head, first)); 2]
             }
             Scaling::Minimum => {
-                other = halves(place.head, PANEL + first);
-                [halves(place.head, first); 2]
+                other = twice(halves(place.head, PANEL + first));
+                [twice(halves(place.head, first)); 2]
             }
             Scaling::SmallMinima => {
-                other = _mm512_mul_ps(halves(place.head, PANEL + first), unsigned(small.add(PANEL)));
-                [_mm512_mul_ps(halves(place.head, first), unsigned(small)); 2]
+                other = twice(_mm512_mul_ps(halves(place.head, PANEL + first), unsigned(small.add(PANEL))));
+                [twice(_mm512_mul_ps(halves(place.head, first), unsigned(small))); 2]
             }
             Scaling::SmallSigned => {
                 let d = halves(place.head, first);
-                [_mm512_mul_ps(d, signed(small)), _mm512_mul_ps(d, signed(small.add(PANEL)))]
+                let (early, late) = (signed(small), signed(small.add(PANEL)));
+                [twice(_mm512_mul_ps(d, early)), twice(_mm512_mul_ps(d, late))]
             }
             Scaling::Nested => {
                 table = _mm512_loadu_ps(QUANTILES.as_ptr());
@@ -113,10 +145,21 @@ unsafe fn beside(panel: &CodedPanel<'_>, place: &Group, first: usize) -> Beside 
                 for row in 0..ROWS {
                     scale[row] = panel.nested(place.chunk, first + row, *place.head.add(first + row));
                 }
-                [_mm512_loadu_ps(scale.as_ptr()); 2]
+                [twice(_mm512_loadu_ps(scale.as_ptr())); 2]
             }
         };
         Beside { scales, other, table }
+    }
+}
+
+/// What belongs to each of sixteen rows, for the even and the odd numbers of eight of them.
+#[inline(always)]
+unsafe fn twice(rows: __m512) -> [__m512; 2] {
+    // SAFETY: arithmetic in registers.
+    unsafe {
+        let early = _mm512_setr_epi32(0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7);
+        let late = _mm512_add_epi32(early, _mm512_set1_epi32(8));
+        [_mm512_permutexvar_ps(early, rows), _mm512_permutexvar_ps(late, rows)]
     }
 }
 
@@ -152,78 +195,111 @@ unsafe fn counted(start: i32) -> __m512 {
     unsafe { _mm512_loadu_ps(numbers.as_ptr()) }
 }
 
-/// All 32 numbers of sixteen rows.
+/// All 32 numbers of all rows.
+///
+/// A word of codes is shifted on as its pairs are used up, so everything a loop needs stays in
+/// registers. Sums of different rows do not wait for each other, so the two halves take turns.
 #[inline(always)]
-unsafe fn rows<const BITS: usize, const KIND: u8>(codes: *const u32, beside: &Beside, to: *mut u32) {
-    // SAFETY: the group has all lines of its codes, and `to` those of its words.
+unsafe fn rows<const BITS: usize, const KIND: u8>(parts: &[Part; 2], sink: &mut impl Sink) {
+    let run = if BITS == 8 { 4 } else { 8 };
+    // SAFETY: the group has all lines of its codes.
     unsafe {
-        let weave = _mm512_loadu_si512(WEAVE.as_ptr().cast());
-        for quad in 0..GROUP / 4 {
-            let four = four::<BITS>(codes, quad);
-            for pair in 0..2 {
-                let early = number::<BITS, KIND>(four, quad, 2 * pair, beside);
-                let late = number::<BITS, KIND>(four, quad, 2 * pair + 1, beside);
-                let rounded = transmute::<__m512bh, __m512i>(_mm512_cvtne2ps_pbh(late, early));
-                let words = _mm512_permutexvar_epi16(weave, rounded);
-                _mm512_storeu_si512(to.add((2 * quad + pair) * PANEL).cast(), words);
+        let mut high = [[_mm512_setzero_si512(); 2]; 2];
+        for half in 0..2 {
+            for eight in 0..2 {
+                high[half][eight] = parts[half].high::<BITS>(eight);
+            }
+        }
+        for block in 0..PAIRS / run {
+            let mut low = [[_mm512_setzero_si512(); 2]; 2];
+            let mut scales = [[_mm512_setzero_ps(); 2]; 2];
+            for half in 0..2 {
+                for eight in 0..2 {
+                    low[half][eight] = parts[half].line(block, eight);
+                    scales[half][eight] = parts[half].beside.scales[block * run / 8][eight];
+                }
+            }
+            for pair in block * run..(block + 1) * run {
+                for half in 0..2 {
+                    let mut numbers = [_mm512_setzero_ps(); 2];
+                    for eight in 0..2 {
+                        let Part { beside, .. } = &parts[half];
+                        let (low, high) = (&mut low[half][eight], &mut high[half][eight]);
+                        let level = level::<BITS, KIND>(low, high, beside.table);
+                        let scaled = _mm512_mul_ps(level, scales[half][eight]);
+                        numbers[eight] = match KIND {
+                            RAISED => _mm512_add_ps(scaled, beside.other[eight]),
+                            LOWERED => _mm512_sub_ps(scaled, beside.other[eight]),
+                            _ => scaled,
+                        };
+                    }
+                    let rounded = _mm512_cvtne2ps_pbh(numbers[1], numbers[0]);
+                    sink.take(parts[half].first, pair, transmute::<__m512bh, __m512i>(rounded));
+                }
             }
         }
     }
 }
 
-/// Words whose bytes hold four neighbours along K; those of four bits as they lie, two in a byte.
-#[inline(always)]
-unsafe fn four<const BITS: usize>(codes: *const u32, quad: usize) -> __m512i {
-    // SAFETY: the caller vouches for the lines.
-    unsafe {
-        if BITS == 8 {
-            return _mm512_loadu_si512(codes.add(quad * PANEL).cast());
+impl Part {
+    /// Words `block` of eight rows.
+    #[inline(always)]
+    unsafe fn line(&self, block: usize, eight: usize) -> __m512i {
+        let word = block * LANES + 2 * self.first + 16 * eight;
+        // SAFETY: the caller vouches for the line.
+        unsafe { _mm512_loadu_si512(self.codes.add(word).cast()) }
+    }
+
+    /// The high bits of eight rows, those of the first pair lowest.
+    #[inline(always)]
+    unsafe fn high<const BITS: usize>(&self, eight: usize) -> __m512i {
+        // SAFETY: the group has its high bits.
+        unsafe {
+            match BITS {
+                5 => {
+                    let halves = self.codes.add(2 * LANES).cast::<u16>().add(2 * self.first + 16 * eight);
+                    _mm512_cvtepu16_epi32(_mm256_loadu_si256(halves.cast()))
+                }
+                6 => self.line(2, eight),
+                _ => _mm512_setzero_si512(),
+            }
         }
-        let low = _mm512_loadu_si512(codes.add(quad / 2 * PANEL).cast());
-        if BITS == 4 {
-            return low;
-        }
-        let (line, by, mask) = match BITS {
-            5 => (4, quad, 0x0101_0101),
-            _ => (4 + quad / 4, 2 * (quad % 4), 0x0303_0303),
-        };
-        let high = _mm512_loadu_si512(codes.add(line * PANEL).cast());
-        let high = _mm512_and_si512(shifted(high, by), _mm512_set1_epi32(mask));
-        let low = _mm512_and_si512(shifted(low, 4 * (quad % 2)), _mm512_set1_epi32(0x0f0f_0f0f));
-        _mm512_or_si512(low, _mm512_slli_epi32::<4>(high))
     }
 }
 
+/// What the next codes stand for, before they are scaled.
 #[inline(always)]
-unsafe fn shifted(words: __m512i, by: usize) -> __m512i {
-    // SAFETY: arithmetic in registers.
-    unsafe { _mm512_srlv_epi32(words, _mm512_set1_epi32(by as i32)) }
-}
-
-/// Number `byte` of a quad. Products and sums are rounded one by one.
-#[inline(always)]
-unsafe fn number<const BITS: usize, const KIND: u8>(
-    four: __m512i,
-    quad: usize,
-    byte: usize,
-    beside: &Beside,
+unsafe fn level<const BITS: usize, const KIND: u8>(
+    low: &mut __m512i,
+    high: &mut __m512i,
+    table: __m512,
 ) -> __m512 {
     // SAFETY: arithmetic in registers.
     unsafe {
-        let half = if BITS == 4 { 4 * (quad % 2) } else { 0 };
-        let moved = shifted(four, 8 * byte + half);
-        let level = if BITS == 4 {
-            _mm512_permutexvar_ps(moved, beside.table)
-        } else {
-            let code = _mm512_and_si512(moved, _mm512_set1_epi32(0xff));
-            let bias = if KIND == SCALED { 1 << (BITS - 1) } else { 0 };
-            _mm512_cvtepi32_ps(_mm512_sub_epi32(code, _mm512_set1_epi32(bias)))
-        };
-        let scaled = _mm512_mul_ps(level, beside.scales[quad / 4]);
-        match KIND {
-            RAISED => _mm512_add_ps(scaled, beside.other),
-            LOWERED => _mm512_sub_ps(scaled, beside.other),
-            _ => scaled,
+        let (low_bits, high_bits) = (*low, *high);
+        *low = if BITS == 8 { _mm512_srli_epi32::<8>(low_bits) } else { _mm512_srli_epi32::<4>(low_bits) };
+        match BITS {
+            4 => return _mm512_permutexvar_ps(low_bits, table),
+            8 => return last_byte(low_bits),
+            5 => *high = _mm512_srli_epi32::<1>(high_bits),
+            _ => *high = _mm512_srli_epi32::<2>(high_bits),
         }
+        let most = _mm512_set1_epi32(if BITS == 5 { 1 } else { 3 });
+        let high_bits = _mm512_slli_epi32::<4>(_mm512_and_si512(high_bits, most));
+        let code = _mm512_or_si512(_mm512_and_si512(low_bits, _mm512_set1_epi32(0xf)), high_bits);
+        let bias = if KIND == SCALED { 1 << (BITS - 1) } else { 0 };
+        _mm512_cvtepi32_ps(_mm512_sub_epi32(code, _mm512_set1_epi32(bias)))
+    }
+}
+
+/// The last byte of every word, less 128. It takes the place of the last one of 2²³, whose last
+/// place is worth one: nothing is rounded.
+#[inline(always)]
+unsafe fn last_byte(words: __m512i) -> __m512 {
+    // SAFETY: arithmetic in registers.
+    unsafe {
+        let power = _mm512_castps_si512(_mm512_set1_ps(8_388_608.0));
+        let raised = _mm512_mask_mov_epi8(power, LAST_BYTES, words);
+        _mm512_sub_ps(_mm512_castsi512_ps(raised), _mm512_set1_ps(8_388_608.0 + 128.0))
     }
 }
