@@ -10,6 +10,7 @@
 //! saved memory live inside operations, not between them.
 
 mod attention;
+mod average;
 pub(crate) mod dropout;
 mod elementwise;
 mod embed;
@@ -20,12 +21,15 @@ mod host;
 mod layer_norm;
 mod linear;
 mod loss;
+mod magnitude;
+pub(crate) mod noise;
 mod norm;
 mod optimizer;
 mod pick;
 mod rope;
 
 pub use attention::{Attention, AttentionBackward, CachedAttention, Heads};
+pub use average::Average;
 pub use elementwise::{Add, Zero};
 pub use embed::{Embed, EmbedBackward};
 pub use gate::{SwiGlu, SwiGluBackward};
@@ -35,6 +39,8 @@ pub use host::{Host, Real};
 pub use layer_norm::{LayerNorm, LayerNormBackward};
 pub use linear::{Dropout, Linear, LinearBackward, LowRank, Projection, ProjectionBackward};
 pub use loss::{CrossEntropy, IGNORE};
+pub use magnitude::{Magnitude, MagnitudeBackward, RowNorm, Stretch};
+pub use noise::Noise;
 pub use norm::{RmsNorm, RmsNormBackward};
 pub use optimizer::{AdamW, GradNorm, Moments};
 pub use pick::{GatherRows, ScatterRows};
@@ -147,12 +153,13 @@ operations! {
     RopeTable, Rope,
     Attention, AttentionBackward, CachedAttention,
     Linear, LinearBackward,
+    RowNorm, Magnitude, MagnitudeBackward,
     SwiGlu, SwiGluBackward,
     Gelu, GeluBackward,
     CrossEntropy,
     GatherRows, ScatterRows,
-    Add, Zero,
-    GradNorm, AdamW,
+    Add, Zero, Noise,
+    GradNorm, AdamW, Average,
 }
 
 impl Op {

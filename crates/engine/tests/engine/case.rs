@@ -1,10 +1,15 @@
 //! Small programs of one operation each, with inputs, for every row of the conformance table.
 
+mod method;
+
 use penname_engine::op::{
     Add, Attention, CachedAttention, CrossEntropy, Dropout, Embed, GatherRows, Gelu, HeadGain, HeadNorm,
     Heads, IGNORE, LayerNorm, Linear, LowRank, Op, Projection, RmsNorm, Rope, RopeTable, SwiGlu,
 };
 use penname_engine::{DType, Extent, Precision, Program, Role, Rows, Section, TensorId, derive};
+
+/// No result is differentiated.
+const NOTHING: &[TensorId] = &[];
 
 /// A program, its inputs, and what to look at afterwards.
 pub(crate) struct Case {
@@ -143,6 +148,7 @@ pub(crate) fn all(precision: Precision) -> Vec<Case> {
     {
         cases.push(attention(lengths, Some(lengths[0]), Heads { query, kv, width }, precision));
     }
+    cases.extend(method::all(precision));
     cases.push(cached(precision));
     for (m, n, k, rank) in [(1, 5, 3, 1), (13, 48, 70, 8), (70, 33, 64, 16), (17, 96, 31, 4)] {
         for setting in [Setting::Frozen, Setting::LowRank, Setting::Dropout, Setting::Full] {

@@ -294,6 +294,9 @@ impl Device for Cpu {
             Op::CachedAttention(op) => self.cached_attention(bound, op),
             Op::Linear(op) => self.linear(bound, op),
             Op::LinearBackward(op) => self.linear_backward(bound, op),
+            Op::RowNorm(op) => self.row_norm(bound, op),
+            Op::Magnitude(op) => self.magnitude(bound, op),
+            Op::MagnitudeBackward(op) => self.magnitude_backward(bound, op),
             Op::SwiGlu(op) => gate::swiglu(pool, isa, self.mat(bound, op.gate_up), self.mat_mut(bound, op.y)),
             Op::SwiGluBackward(op) => {
                 let (dy, gate_up) = (self.mat(bound, op.dy), self.mat(bound, op.gate_up));
@@ -319,6 +322,8 @@ impl Device for Cpu {
             Op::Zero(op) => self.zero(bound, op),
             Op::GradNorm(op) => self.grad_norm(bound, op),
             Op::AdamW(op) => self.adamw(bound, op),
+            Op::Average(op) => self.average(bound, op),
+            Op::Noise(op) => self.noise(bound, op),
         }
     }
 }

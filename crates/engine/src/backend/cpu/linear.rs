@@ -1,6 +1,7 @@
 //! Linear layers on the processor: every product is one call of the GEMM,
 //! with the low-rank pair as another segment of the same sum.
 
+mod length;
 mod low_rank;
 
 use super::device::Cpu;

@@ -16,6 +16,7 @@ pub mod isa;
 pub mod layer_norm;
 mod linear;
 pub mod loss;
+pub mod magnitude;
 pub mod math;
 mod memory;
 pub mod norm;

@@ -1,4 +1,4 @@
-//! AdamW and the norm of a gradient, one pass each over memory.
+//! AdamW, the norm of a gradient and the average of weights, one pass each over memory.
 
 use super::isa::Isa;
 use super::pool::Pool;
@@ -74,6 +74,21 @@ pub fn squared_norm(pool: &Pool, isa: Isa, x: &[f32]) -> f64 {
     sums.into_iter().map(|sum| f64::from_bits(sum.into_inner())).sum()
 }
 
+/// `average ← decay · average + (1 − decay) · weights`.
+///
+/// # Panics
+/// If the lengths differ.
+pub fn average(pool: &Pool, isa: Isa, weights: &[f32], decay: f32, average: &mut [f32]) {
+    assert_eq!(weights.len(), average.len(), "weights and averages of one length");
+    let towards = (1.0 - f64::from(decay)) as f32;
+    let average = MatMut::f32(average, 1, weights.len());
+    pool.for_chunks(weights.len(), CHUNK, |range| {
+        // SAFETY: each task has its own columns.
+        let average = unsafe { part(average, range.clone()) };
+        average_chunk(isa, &weights[range], towards, average);
+    });
+}
+
 /// # Safety
 /// No other thread or live slice may touch this range.
 unsafe fn part<'a>(mat: MatMut<'a>, range: Range<usize>) -> &'a mut [f32] {
@@ -122,6 +137,14 @@ kernel! {
             *v = S::fma(*v, step.beta2, grad * grad * step.one_less_beta2);
             let root = S::fma(v.sqrt(), step.root_correction, step.eps);
             *weight = S::fma(*weight, step.keep, -(step.rate * *m / root));
+        }
+    }
+}
+
+kernel! {
+    fn average_chunk<S>(weights: &[f32], towards: f32, average: &mut [f32]) {
+        for (average, weight) in average.iter_mut().zip(weights) {
+            *average = S::fma(towards, *weight - *average, *average);
         }
     }
 }

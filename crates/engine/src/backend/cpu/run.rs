@@ -2,7 +2,7 @@
 
 use super::device::{Buffer, Cpu};
 use super::view::{Elem, Mat, MatMut};
-use super::{attention, cached, elementwise, embed, head_norm, layer_norm, norm, optimizer, rope};
+use super::{attention, cached, elementwise, embed, head_norm, layer_norm, norm, optimizer, random, rope};
 use crate::backend::Bound;
 use crate::op;
 use crate::program::TensorId;
@@ -214,6 +214,20 @@ impl Cpu {
             };
             optimizer::adamw(&self.pool, self.isa, &settings, clip, parameter);
         }
+    }
+
+    pub(super) fn average(&self, bound: &Bound<'_>, op: &op::Average) {
+        let decay = op.decay_at(self.floats(bound, op.schedule)[1]);
+        for &(weight, average) in &op.weights {
+            let (weights, average) = (self.floats(bound, weight), self.floats_mut(bound, average));
+            optimizer::average(&self.pool, self.isa, weights, decay, average);
+        }
+    }
+
+    pub(super) fn noise(&self, bound: &Bound<'_>, op: &op::Noise) {
+        let seed = self.ids(bound, op.seed)[0].into();
+        let noise = random::Noise { seed, stream: op.stream.into(), sizes: self.floats(bound, op.size) };
+        random::add_noise(&self.pool, self.isa, noise, self.mat(bound, op.x), self.mat_mut(bound, op.y));
     }
 
     pub(super) fn zero(&self, bound: &Bound<'_>, op: &op::Zero) {
