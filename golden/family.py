@@ -122,7 +122,8 @@ def train(model, documents, optimizer=None):
 
 def with_pairs(model, generator, **settings):
     """LoRA beside every linear; PEFT starts B at zero, where dA would be zero as well."""
-    config = LoraConfig(r=4, lora_alpha=8, target_modules=LINEARS, task_type="CAUSAL_LM", **settings)
+    settings = dict(target_modules=LINEARS, **settings) if "target_modules" not in settings else settings
+    config = LoraConfig(r=4, lora_alpha=8, task_type="CAUSAL_LM", **settings)
     model = get_peft_model(model, config)
     with torch.no_grad():
         for name, parameter in model.named_parameters():

@@ -5,6 +5,8 @@ chunks of 64 under their largest magnitude, sixteen quantiles, scales less their
 256 under theirs, 256 dynamic steps. Nearest entries are found by comparing all distances.
 
     python make.py        (needs: torch, safetensors)
+
+Where bitsandbytes can be imported, its own quantizer has to give the same numbers to the last bit.
 """
 
 from pathlib import Path
@@ -32,10 +34,9 @@ def nearest(table, x):
     return table[(x.double().unsqueeze(-1) - table.double()).abs().argmin(-1)]
 
 
-def main():
-    torch.manual_seed(20260101)
-    source = torch.randn(136, 128) * torch.rand(136, 1) * 0.2
-    chunks = source.reshape(-1, 64)
+def rounded(weights):
+    """What weights are worth after NF4 with doubled scales."""
+    chunks = weights.reshape(-1, 64)
     largest = chunks.abs().amax(1, keepdim=True)
     values = nearest(QUANTILES, chunks * (1.0 / largest))
     offset = largest.mean()
@@ -43,8 +44,27 @@ def main():
     for part in (largest - offset).flatten().split(256):
         outer = part.abs().max()
         scales.append(nearest(steps(), part * (1.0 / outer)) * outer + offset)
-    values = values * torch.cat(scales).unsqueeze(1)
-    save_file({"source": source, "values": values.reshape(source.shape)}, Path(__file__).parent / "values.safetensors")
+    return (values * torch.cat(scales).unsqueeze(1)).reshape(weights.shape)
 
 
-main()
+def check(source, values):
+    """Holds the numbers to those of bitsandbytes on the processor, if it is there."""
+    try:
+        from bitsandbytes.functional import dequantize_4bit, quantize_4bit
+    except ImportError:
+        return print("bitsandbytes is not installed: not compared with it")
+    codes, state = quantize_4bit(source, blocksize=64, compress_statistics=True, quant_type="nf4")
+    assert torch.equal(dequantize_4bit(codes, state), values), "bitsandbytes gives other numbers"
+    print(f"{values.numel()} numbers equal those of bitsandbytes")
+
+
+def main():
+    torch.manual_seed(20260101)
+    source = torch.randn(136, 128) * torch.rand(136, 1) * 0.2
+    values = rounded(source)
+    check(source, values)
+    save_file({"source": source, "values": values}, Path(__file__).parent / "values.safetensors")
+
+
+if __name__ == "__main__":
+    main()

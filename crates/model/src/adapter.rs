@@ -37,6 +37,11 @@ impl Method {
         matches!(self, Self::Full(trainable) if trainable.contains(parameter))
     }
 
+    /// Whether the rows of this module's weight get trained lengths.
+    pub fn stretches(&self, module: &str) -> bool {
+        self.pair_for(module).is_some_and(|config| config.use_dora)
+    }
+
     /// The adapter settings, if a low-rank pair stands beside the weight of this module.
     pub fn pair_for(&self, module: &str) -> Option<&AdapterConfig> {
         match self {

@@ -17,6 +17,7 @@ mod error;
 mod fields;
 mod json;
 pub mod keeping;
+mod lengths;
 pub mod merge;
 pub mod network;
 pub mod packed;

@@ -21,12 +21,30 @@ fn add_pair(pair: &Pair, scale: f32, rows: std::ops::Range<usize>, weight: &mut 
     }
 }
 
-/// Adds an adapter to a weight (N, K).
-pub fn merge(weight: &mut [f32], pair: &Pair, scale: f32) {
-    add_pair(pair, scale, 0..pair.n_out, weight);
+/// Makes rows as long as they were trained to be.
+fn stretch(magnitude: &[f32], rows: std::ops::Range<usize>, n_in: usize, weight: &mut [f32]) {
+    for (length, row) in magnitude[rows].iter().zip(weight.chunks_mut(n_in)) {
+        let found = row.iter().map(|w| f64::from(*w) * f64::from(*w)).sum::<f64>().sqrt();
+        // A row of zeros has no direction to be long in.
+        let factor = if found > 0.0 { (f64::from(*length) / found) as f32 } else { 0.0 };
+        row.iter_mut().for_each(|w| *w *= factor);
+    }
 }
 
-/// Takes an adapter out of a weight it was merged into.
+/// Lays an adapter into rows of a weight (N, K): adds its pair, then makes rows as long as it says.
+pub fn merge_rows(pair: &Pair, scale: f32, rows: std::ops::Range<usize>, weight: &mut [f32]) {
+    add_pair(pair, scale, rows.clone(), weight);
+    if let Some(magnitude) = &pair.magnitude {
+        stretch(magnitude, rows, pair.n_in, weight);
+    }
+}
+
+/// Lays an adapter into a weight (N, K).
+pub fn merge(weight: &mut [f32], pair: &Pair, scale: f32) {
+    merge_rows(pair, scale, 0..pair.n_out, weight);
+}
+
+/// Takes a pair out of a weight it was merged into. What lengths were before is not in an adapter.
 pub fn split(weight: &mut [f32], pair: &Pair, scale: f32) {
     add_pair(pair, -scale, 0..pair.n_out, weight);
 }
@@ -48,7 +66,7 @@ pub fn save_merged(
     save(base, config, dtype, folder, |name, rows, out| {
         let module = name.strip_suffix(".weight").unwrap_or(name);
         if let Some(pair) = pairs.get(module) {
-            add_pair(pair, adapter.scale_for(module) as f32, rows, out);
+            merge_rows(pair, adapter.scale_for(module) as f32, rows, out);
         }
     })
 }
@@ -151,6 +169,7 @@ mod tests {
             n_out: 2,
             a: vec![1.0, 2.0, 3.0, -1.0, 0.5, 0.0],
             b: vec![1.0, 4.0, -2.0, 0.25],
+            magnitude: None,
         };
         let weight = vec![0.5, -0.25, 8.0, 1.0, 2.0, 3.0];
         let mut merged = weight.clone();

@@ -7,25 +7,38 @@
 
 mod attention;
 mod head;
+mod stretch;
 
 use crate::adapter::Method;
 use crate::arch::Architecture;
 use crate::config::Config;
 use penname_engine::op::{
-    Add, Dropout, Embed, Gelu, LayerNorm, Linear, LowRank, Projection, RmsNorm, SwiGlu,
+    Add, Dropout, Embed, Gelu, LayerNorm, Linear, LowRank, Noise, Projection, RmsNorm, SwiGlu,
 };
 use penname_engine::{DType, Extent, Precision, Program, Rows, Section, TensorId};
+
+/// Tells noise from dropout, whose streams are counted from 0.
+const NOISE_STREAM: u32 = u32::MAX;
 
 /// What a program is built for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
     /// The loss of packed documents, for training and for scoring.
     Loss,
+    /// The same while embeddings are disturbed, for training.
+    NoisyLoss,
     /// Logits of picked rows, over a cache of keys and values.
     Generate {
         /// Rows of the cache, shared by all sequences.
         cache_rows: usize,
     },
+}
+
+impl Purpose {
+    /// Whether a loss comes out.
+    pub fn is_loss(self) -> bool {
+        matches!(self, Self::Loss | Self::NoisyLoss)
+    }
 }
 
 /// Everything a network is built from, beside the model's configuration.
@@ -65,6 +78,9 @@ pub struct PairSlot {
     pub b: TensorId,
     /// Multiplies B·A.
     pub scale: f32,
+    /// Lengths of the rows of the weight, (1, N), if they are trained; where nothing is, the factors
+    /// that make rows as long.
+    pub magnitude: Option<TensorId>,
 }
 
 /// Inputs that the caller writes before each run; those without a use in this program are `None`.
@@ -74,8 +90,10 @@ pub struct Inputs {
     pub tokens: TensorId,
     /// Positions in their documents, (M, 1).
     pub positions: TensorId,
-    /// Seed of dropout, (1, 1).
+    /// Seed of dropout and noise, (1, 1).
     pub dropout_seed: TensorId,
+    /// The largest noise of each row's embedding, (M, 1): disturbed embeddings.
+    pub noise: Option<TensorId>,
     /// First row of each row's document, (M, 1): packed documents.
     pub starts: Option<TensorId>,
     /// Rows of a prefix that all documents share, (1, 1): packed documents.
@@ -109,10 +127,30 @@ pub struct Network {
     pub result: TensorId,
     /// V: how many token ids there are.
     pub vocabulary: usize,
+    /// D: numbers of an embedding.
+    pub width: usize,
     setup: Setup,
     architecture: &'static Architecture,
     /// Cosines and sines of the positions, where positions are angles.
     rope: Option<(TensorId, TensorId)>,
+}
+
+/// Names of what stands beside the weight of a module.
+pub(crate) mod names {
+    /// Trained lengths of its rows.
+    pub(crate) fn magnitude(module: &str) -> String {
+        format!("{module}.lora_magnitude_vector")
+    }
+
+    /// Squares of the lengths its rows have without a pair.
+    pub(crate) fn squares(module: &str) -> String {
+        format!("{module}.squares")
+    }
+
+    /// What makes its rows, with their pair, as long as they were trained to be.
+    pub(crate) fn factor(module: &str) -> String {
+        format!("{module}.lora_factor")
+    }
 }
 
 /// A linear of an architecture: its path, how many numbers come out, and whether it has a bias.
@@ -126,7 +164,8 @@ pub(crate) struct LinearSpec {
 impl Network {
     /// A network with inputs and position tables, and nothing else yet.
     pub(crate) fn begin(config: &Config, setup: &Setup, architecture: &'static Architecture) -> Self {
-        let loss = setup.purpose == Purpose::Loss;
+        let loss = setup.purpose.is_loss();
+        let noisy = setup.purpose == Purpose::NoisyLoss;
         // Every row may have a target.
         let Extent { tokens, picked } = setup.capacity;
         let capacity = Extent { tokens, picked: if loss { tokens } else { picked } };
@@ -137,6 +176,7 @@ impl Network {
             tokens: ids(&mut program, "tokens"),
             positions: ids(&mut program, "positions"),
             dropout_seed: program.input("dropout seed", Rows::Fixed(1), 1, DType::U32),
+            noise: noisy.then(|| program.input("noise", Rows::Tokens, 1, DType::F32)),
             starts: loss.then(|| ids(&mut program, "starts")),
             shared: loss.then(|| program.input("shared", Rows::Fixed(1), 1, DType::U32)),
             picked: picked(&mut program, "picked"),
@@ -156,6 +196,7 @@ impl Network {
             caches,
             result: inputs.tokens,
             vocabulary: config.vocab_size,
+            width: config.width,
             setup: setup.clone(),
             architecture,
             rope,
@@ -197,6 +238,15 @@ impl Network {
         let table = self.parameter(table, &[vocabulary, width]);
         let y = self.program.activation("embedding", Rows::Tokens, width, DType::F32);
         self.program.push(Section::Forward, Embed { ids: self.inputs.tokens, table, y });
+        self.inputs.noise.map_or(y, |size| self.disturb(y, size))
+    }
+
+    /// Adds noise that is drawn anew for every micro-batch.
+    fn disturb(&mut self, x: TensorId, size: TensorId) -> TensorId {
+        let y =
+            self.program.activation("disturbed embedding", Rows::Tokens, self.program.cols(x), DType::F32);
+        let (seed, stream) = (self.inputs.dropout_seed, NOISE_STREAM);
+        self.program.push(Section::Forward, Noise { x, size, seed, stream, y });
         y
     }
 
@@ -251,7 +301,11 @@ impl Network {
         let rank = |part: &Projection| part.low_rank.as_ref().map_or(0, |pair| self.program.rows(pair.a));
         let ranks = parts.iter().map(rank).sum();
         let hidden = (ranks > 0).then(|| self.value("low-rank hidden", x, ranks));
-        self.program.push(Section::Forward, Linear { x, parts, hidden, add, y });
+        if specs.iter().any(|spec| self.setup.method.stretches(&spec.module)) {
+            self.push_stretched(Linear { x, parts, hidden, add, y }, specs);
+        } else {
+            self.program.push(Section::Forward, Linear { x, parts, hidden, add, y });
+        }
     }
 
     fn projection(&mut self, spec: &LinearSpec, x: TensorId) -> Projection {
@@ -268,13 +322,13 @@ impl Network {
             (config.rank_for(&spec.module), config.scale_for(&spec.module) as f32, config.dropout as f32);
         let module = &spec.module;
         let inputs = self.program.cols(x);
-        let trainable = self.setup.purpose == Purpose::Loss;
+        let trainable = self.setup.purpose.is_loss();
         let a = self.program.weight(&format!("{module}.lora_A"), rank, inputs, DType::F32, trainable);
         let b = self.program.weight(&format!("{module}.lora_B"), spec.outputs, rank, DType::F32, trainable);
         let stream = self.pairs.len() as u32;
         let dropout =
             (rate > 0.0 && trainable).then_some(Dropout { rate, stream, seed: self.inputs.dropout_seed });
-        self.pairs.push(PairSlot { module: module.clone(), a, b, scale });
+        self.pairs.push(PairSlot { module: module.clone(), a, b, scale, magnitude: None });
         Some(LowRank { a, b, scale, dropout })
     }
 

@@ -2,7 +2,8 @@
 
 use crate::error::{Error, Result};
 use crate::keeping::{Incoming, Keeping, copy_rows};
-use crate::network::{Network, PairSlot};
+use crate::lengths;
+use crate::network::{Network, PairSlot, names};
 use crate::peft::Pair;
 use crate::weights::{Checkpoint, Spare, Taken};
 use penname_engine::backend::View;
@@ -84,6 +85,9 @@ impl Parameters {
                 let buffer = plain(device, rows, cols, values)?;
                 self.buffers.insert(network.program.tensor(id).name.clone(), buffer);
             }
+            if slot.magnitude.is_some() {
+                lengths::add(self, network, (slot, &values), device)?;
+            }
         }
         Ok(())
     }
@@ -108,8 +112,16 @@ impl Parameters {
                 let buffer = device.allocate_frozen(rows, cols, dtype, &fill)?;
                 self.buffers.insert(network.program.tensor(id).name.clone(), buffer);
             }
+            if slot.magnitude.is_some() {
+                lengths::add(self, network, (slot, values), device)?;
+            }
         }
         Ok(())
+    }
+
+    /// Gives a vector or a matrix a name.
+    pub(crate) fn insert(&mut self, name: String, buffer: BufferId) {
+        self.buffers.insert(name, buffer);
     }
 
     /// Plans a program and binds these weights to it.
@@ -148,23 +160,27 @@ impl Parameters {
         let pair = |slot: &PairSlot| {
             let (rank, n_in) = (network.program.rows(slot.a), network.program.cols(slot.a));
             let n_out = network.program.rows(slot.b);
-            (slot.module.clone(), Pair { rank, n_in, n_out, a: read(slot.a), b: read(slot.b) })
+            let lengths = slot.magnitude.and(self.buffer(&names::magnitude(&slot.module)));
+            let magnitude = lengths.map(|buffer| read_plain(device, buffer, 1, n_out));
+            (slot.module.clone(), Pair { rank, n_in, n_out, a: read(slot.a), b: read(slot.b), magnitude })
         };
         network.pairs.iter().map(pair).collect()
     }
 }
 
-/// The weights that linears multiply with.
+/// The weights that linears of blocks multiply with. A head that gives logits is a linear too, but one
+/// that is not quantized: where it gives a loss it is not either, and it may be the embedding.
 fn linear_weights(program: &Program) -> BTreeSet<TensorId> {
     let of = |op: &Op| match op {
         Op::Linear(linear) => linear.parts.iter().map(|part| part.weight).collect(),
         _ => Vec::new(),
     };
-    program.steps().iter().flat_map(|step| of(&step.op)).collect()
+    let in_blocks = program.steps().iter().filter(|step| step.block.is_some());
+    in_blocks.flat_map(|step| of(&step.op)).collect()
 }
 
 /// Numbers in plain f32 storage.
-fn plain(device: &mut dyn Device, rows: usize, cols: usize, values: &[f32]) -> Result<BufferId> {
+pub(crate) fn plain(device: &mut dyn Device, rows: usize, cols: usize, values: &[f32]) -> Result<BufferId> {
     let buffer = device.allocate(rows * cols * DType::F32.bytes())?;
     device.write(View { buffer, offset: 0, rows, cols, dtype: DType::F32 }, values);
     Ok(buffer)

@@ -10,7 +10,7 @@ use crate::network::Network;
 use crate::packed::Packed;
 use crate::parameters::Parameters;
 use penname_engine::op::IGNORE;
-use penname_engine::{Device, DeviceError, Section, Session};
+use penname_engine::{BufferId, Device, DeviceError, Section, Session};
 
 /// A planned program that scores rows.
 #[derive(Debug)]
@@ -27,6 +27,13 @@ impl Scorer {
     pub fn new(network: Network, parameters: &Parameters, device: &mut dyn Device) -> Result<Self> {
         let session = parameters.session(network.program.clone(), device)?;
         Ok(Self { network, session })
+    }
+
+    /// Reads a weight from other memory than it was loaded to: an average of it, say.
+    pub fn bind(&mut self, weight: &str, buffer: BufferId) {
+        if let Some(id) = self.session.program().find(weight) {
+            self.session.bind(id, buffer);
+        }
     }
 
     /// The most rows of one run.

@@ -52,12 +52,31 @@ pub fn weights(trainer: &Trainer, device: &mut dyn Device) -> Tensors {
     trainer.update.weights.iter().map(read).collect()
 }
 
-/// Writes trained weights to the device.
+/// Reads what is measured and kept: the averages of the trained weights, or the weights.
+pub fn kept(trainer: &Trainer, device: &mut dyn Device) -> Tensors {
+    if trainer.update.averages.is_empty() {
+        return weights(trainer, device);
+    }
+    let name = |id: TensorId| trainer.session.program().tensor(id).name.clone();
+    let pairs = trainer.update.weights.iter().zip(&trainer.update.averages);
+    let read =
+        pairs.map(|(w, average)| (name(w.weight), trainer.session.read(device, *average, Extent::default())));
+    read.collect()
+}
+
+/// Writes trained weights to the device, as what they are and as what they were on average.
 ///
 /// # Errors
 /// When one is missing or of another size.
 pub fn set_weights(trainer: &Trainer, device: &mut dyn Device, path: &Path, tensors: &Tensors) -> Result<()> {
-    trainer.update.weights.iter().try_for_each(|w| set(trainer, device, path, tensors, (w.weight, "")))
+    for (at, w) in trainer.update.weights.iter().enumerate() {
+        set(trainer, device, path, tensors, (w.weight, ""))?;
+        if let Some(average) = trainer.update.averages.get(at) {
+            let name = &trainer.session.program().tensor(w.weight).name;
+            trainer.session.write(device, *average, Extent::default(), &tensors[name]);
+        }
+    }
+    Ok(())
 }
 
 /// Saves a run's state as its checkpoint of this step, and removes old ones.
@@ -71,6 +90,10 @@ pub fn save(run: &Run, trainer: &Trainer, device: &mut dyn Device, state: &State
         let name = &trainer.session.program().tensor(w.weight).name;
         tensors.insert(format!("mean/{name}"), trainer.session.read(device, w.mean, Extent::default()));
         tensors.insert(format!("square/{name}"), trainer.session.read(device, w.square, Extent::default()));
+    }
+    for (w, average) in trainer.update.weights.iter().zip(&trainer.update.averages) {
+        let name = &trainer.session.program().tensor(w.weight).name;
+        tensors.insert(format!("average/{name}"), trainer.session.read(device, *average, Extent::default()));
     }
     write_tensors(&staged.dir().join(TENSORS), &tensors)?;
     write::json(&staged.dir().join(STATE), state)?;
@@ -93,7 +116,7 @@ pub fn newest(run: &Run) -> Result<Option<(State, PathBuf)>> {
     Ok(Some((state, path)))
 }
 
-/// Puts weights and moments of a checkpoint on the device.
+/// Puts weights, moments and averages of a checkpoint on the device.
 ///
 /// # Errors
 /// When a tensor is missing or of another size.
@@ -104,7 +127,8 @@ pub fn load(path: &Path, trainer: &Trainer, device: &mut dyn Device) -> Result<(
             set(trainer, device, path, &tensors, (id, prefix))?;
         }
     }
-    Ok(())
+    let averages = trainer.update.averages.iter();
+    averages.into_iter().try_for_each(|id| set(trainer, device, path, &tensors, (*id, "average/")))
 }
 
 fn set(

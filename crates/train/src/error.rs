@@ -31,6 +31,14 @@ pub enum Error {
         /// Largest value that works.
         high: f64,
     },
+    /// A setting names weights that there are none of.
+    #[error("setting `{name}` has `{found}`, which is no sort of weights and fits no trained parameter")]
+    NoSuchWeights {
+        /// The setting.
+        name: &'static str,
+        /// What it says.
+        found: String,
+    },
     /// A sequence goes on where the table of learned positions ends.
     #[error("the longest sequence has {found} tokens, the model has positions for {context}")]
     BeyondContext {

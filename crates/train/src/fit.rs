@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::evaluate::{self, mean_nats};
 use crate::gate::{self, Gate};
 use crate::prepare::{self, check_lengths, choose_keep, fingerprint, fresh_pair, kept, pair};
+use crate::progress;
 use crate::schedule::learning_rate;
 use crate::settings::{Settings, Way};
 use crate::start::{self, Start};
@@ -17,7 +18,7 @@ use crate::step::{StepReport, Trainer};
 use crate::watch::{Sight, Watch};
 use penname_engine::Device;
 use penname_ledger::clock::Stopwatch;
-use penname_ledger::event::{Event, Unit, Witness};
+use penname_ledger::event::{Event, Witness};
 use penname_ledger::run::Status;
 use penname_ledger::seed::Seed;
 use penname_ledger::{Journal, Run, write};
@@ -148,6 +149,8 @@ struct Fit<'a> {
     parameters: Parameters,
     /// Losses of the base, once they were measured.
     base: Option<Start>,
+    /// Loss of the first batch without noise, where training has some.
+    quiet_nats: Option<f64>,
     /// The sequences of the first batch.
     sample: Vec<Sequence>,
     /// Held-out sequences that are measured again and again.
@@ -180,10 +183,13 @@ impl<'a> Fit<'a> {
         start::announce_shared(&first, witness);
         let (sample, watched) = (start::sequences(&first, task.train), start::watched(task, witness));
 
-        // Dropout belongs to training: what is measured is the model as it will be used.
-        let measured = Settings { dropout: 0.0, ..settings.clone() };
-        let scorer = Scorer::new(prepare::network(task, &measured)?, &parameters, device)?;
+        // Chance belongs to training: what is measured is the model as it will be used.
+        let measured = Settings { dropout: 0.0, neftune: 0.0, ..settings.clone() };
+        let mut scorer = Scorer::new(prepare::network(task, &measured)?, &parameters, device)?;
+        let noisy = settings.neftune > 0.0;
+        let quiet = if noisy { evaluate::losses(&mut scorer, device, &sample)? } else { Vec::new() };
         let trainer = Trainer::new(network, &parameters, settings, keep, device)?;
+        trainer.averages().into_iter().for_each(|(name, buffer)| scorer.bind(&name, buffer));
         let start = checkpoint::weights(&trainer, device);
         let mut fit = Self {
             batches,
@@ -207,6 +213,7 @@ impl<'a> Fit<'a> {
             start,
             parameters,
             base: None,
+            quiet_nats: mean_nats(&quiet),
             sample,
             watched,
             gates,
@@ -229,7 +236,7 @@ impl<'a> Fit<'a> {
     /// The claims about where training started, made when the first step has its loss.
     ///
     /// That loss is of the weights before the step, which compute what the base does: a fresh pair
-    /// adds nothing, dropped out or not.
+    /// adds nothing, dropped out or not. Under noise it was measured apart, without.
     fn pass_start(&mut self, first_nats: f64, device: &mut dyn Device) -> Result<()> {
         if self.base.is_none() {
             self.measure_base(device)?;
@@ -238,6 +245,7 @@ impl<'a> Fit<'a> {
         let all = [self.task.train, self.task.held_out];
         let alone = mean_nats(&base.sample).unwrap_or(f64::NAN);
         self.gates.push(gate::base_beats_frequencies(base.nats, &all).pass(self.witness)?);
+        let first_nats = self.quiet_nats.unwrap_or(first_nats);
         self.gates.push(gate::start_is_the_base(first_nats, alone).pass(self.witness)?);
         Ok(())
     }
@@ -296,29 +304,10 @@ impl<'a> Fit<'a> {
     }
 
     fn report(&mut self, report: &StepReport, rate: f64, seconds: f64) -> Result<()> {
-        let (done, total) = (self.state.step, self.task.settings.steps);
-        let tokens_per_s = report.n_tokens as f64 / seconds;
-        let row = json!({
-            "step": done, "loss": report.loss_nats, "grad_norm": report.grad_norm, "learning_rate": rate,
-            "tokens": report.n_tokens, "rows": report.n_rows, "trained_tokens": report.n_trained, "tokens_per_s": tokens_per_s,
-        });
+        let row = progress::row(report, self.state.step, rate, seconds);
         self.journal.append(&row)?;
         self.witness.see(&Event::Metric { row });
-        let memory = penname_engine::backend::cpu::resident_bytes()
-            .map_or(String::new(), |bytes| format!(" · {:.1} GiB", bytes as f64 / f64::from(1 << 30)));
-        let left = (total - done) as f64 * self.state.seconds / done.max(1) as f64;
-        let note = format!(
-            "loss {:.3} · {tokens_per_s:.0} tokens/s{memory} · {} left",
-            report.loss_nats,
-            duration(left)
-        );
-        self.witness.see(&Event::Progress {
-            what: "training".into(),
-            done,
-            total: Some(total),
-            unit: Unit::Steps,
-            note,
-        });
+        self.witness.see(&progress::event(report, &self.state, self.task.settings.steps, seconds));
         Ok(())
     }
 
@@ -334,7 +323,7 @@ impl<'a> Fit<'a> {
         if sight == Sight::Better {
             checkpoint::write_tensors(
                 &self.task.run.dir().join(BEST),
-                &checkpoint::weights(&self.trainer, device),
+                &checkpoint::kept(&self.trainer, device),
             )?;
         }
         Ok(())
@@ -376,14 +365,5 @@ impl<'a> Fit<'a> {
                 &folder,
             )?),
         }
-    }
-}
-
-fn duration(seconds: f64) -> String {
-    let seconds = seconds.max(0.0).round() as u64;
-    match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
-        (0, 0, s) => format!("{s} s"),
-        (0, m, s) => format!("{m} min {s} s"),
-        (h, m, _) => format!("{h} h {m} min"),
     }
 }

@@ -1,7 +1,9 @@
 //! Adds the update of the weights to a program that has gradients.
 
+use crate::error::{Error, Result};
 use crate::settings::Settings;
-use penname_engine::op::{AdamW, GradNorm, Moments};
+use crate::spared::Spared;
+use penname_engine::op::{AdamW, Average, GradNorm, Moments};
 use penname_engine::program::Tensor;
 use penname_engine::{DType, Program, Role, Rows, Section, TensorId};
 
@@ -14,10 +16,15 @@ pub struct Update {
     pub norm: TensorId,
     /// Weights with gradients and moments.
     pub weights: Vec<Moments>,
+    /// The running average of each weight, if averages are kept.
+    pub averages: Vec<TensorId>,
 }
 
-/// Appends gradient norm and AdamW for every trainable weight.
-pub fn add_update(program: &mut Program, settings: &Settings) -> Update {
+/// Appends gradient norm and AdamW for every trainable weight, and averages if they are wanted.
+///
+/// # Errors
+/// When a setting names weights that there are none of.
+pub fn add_update(program: &mut Program, settings: &Settings) -> Result<Update> {
     let schedule = program.input("schedule", Rows::Fixed(1), 2, DType::F32);
     let scalar = |name: &str| Tensor {
         name: name.into(),
@@ -28,8 +35,19 @@ pub fn add_update(program: &mut Program, settings: &Settings) -> Update {
     };
     let norm = program.declare(scalar("gradient norm"));
     let trainable = program.trainable();
-    let weights: Vec<Moments> =
-        trainable.iter().map(|(weight, gradient)| moments(program, *weight, *gradient)).collect();
+    let spared = Spared::new(program, &settings.no_decay);
+    let ids: Vec<TensorId> = trainable.iter().map(|(weight, _)| *weight).collect();
+    if let Some(found) = spared.stray(program, &ids) {
+        return Err(Error::NoSuchWeights { name: "no_decay", found: found.to_owned() });
+    }
+    let weights: Vec<Moments> = trainable
+        .iter()
+        .map(|(weight, gradient)| {
+            let decays = !spared.contains(program, *weight);
+            let rate = rate(program, *weight, settings);
+            Moments { decays, rate, ..moments(program, *weight, *gradient) }
+        })
+        .collect();
     let gradients = trainable.iter().map(|(_, gradient)| *gradient).collect();
     program.enter_block(None);
     program.push(Section::Update, GradNorm { gradients, norm });
@@ -47,7 +65,36 @@ pub fn add_update(program: &mut Program, settings: &Settings) -> Update {
             weight_decay: settings.weight_decay as f32,
         },
     );
-    Update { schedule, norm, weights }
+    let averages =
+        if settings.ema > 0.0 { add_averages(program, settings, schedule, &weights) } else { Vec::new() };
+    Ok(Update { schedule, norm, weights, averages })
+}
+
+/// Appends the running average of every trained weight.
+fn add_averages(
+    program: &mut Program,
+    settings: &Settings,
+    schedule: TensorId,
+    weights: &[Moments],
+) -> Vec<TensorId> {
+    let average = |w: &Moments| {
+        let like = program.tensor(w.weight).clone();
+        program.declare(Tensor { name: format!("average {}", like.name), role: Role::State, ..like })
+    };
+    let averages: Vec<TensorId> = weights.iter().map(average).collect();
+    let pairs = weights.iter().map(|w| w.weight).zip(averages.iter().copied()).collect();
+    program.push(Section::Update, Average { weights: pairs, schedule, decay: settings.ema as f32 });
+    averages
+}
+
+/// What the learning rate of a weight is multiplied with.
+///
+/// # Source
+/// Hayou, Ghosh and Yu, *LoRA+: Efficient Low Rank Adaptation of Large Models*, 2024,
+/// arXiv 2402.12354, section 4.
+fn rate(program: &Program, weight: TensorId, settings: &Settings) -> f32 {
+    let is_b = program.tensor(weight).name.ends_with(".lora_B");
+    if is_b { settings.lora_plus as f32 } else { 1.0 }
 }
 
 fn moments(program: &mut Program, weight: TensorId, gradient: TensorId) -> Moments {
@@ -56,7 +103,5 @@ fn moments(program: &mut Program, weight: TensorId, gradient: TensorId) -> Momen
         program.declare(Tensor { name: format!("{what} {}", like.name), role: Role::State, ..like.clone() })
     };
     let (mean, square) = (state("mean"), state("square"));
-    // Gains and biases are single rows; decay pulls only matrices towards zero.
-    let decays = like.rows != Rows::Fixed(1);
-    Moments { weight, gradient, mean, square, decays, rate: 1.0 }
+    Moments { weight, gradient, mean, square, decays: true, rate: 1.0 }
 }

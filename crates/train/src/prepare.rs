@@ -43,7 +43,11 @@ pub(crate) fn setup(task: &Task<'_>, method: Method) -> Setup {
 
 /// The network that these settings train.
 pub(crate) fn network(task: &Task<'_>, settings: &Settings) -> Result<Network> {
-    Ok(build(task.config, &setup(task, settings.method(task.base, task.config)?))?)
+    let mut setup = setup(task, settings.method(task.base, task.config)?);
+    if settings.neftune > 0.0 {
+        setup.purpose = Purpose::NoisyLoss;
+    }
+    Ok(build(task.config, &setup)?)
 }
 
 /// The base as loaded. Full training holds what it changes in f32, so that is how the base is read too.
@@ -67,21 +71,23 @@ pub(crate) fn check_lengths(task: &Task<'_>) -> Result<()> {
     }
 }
 
-/// A starts as Kaiming's uniform numbers, B at zero: the pair changes nothing yet.
+/// A starts as Kaiming's uniform numbers, B at zero, and trained lengths as they are: the pair changes
+/// nothing yet.
 pub(crate) fn fresh_pair(network: &Network, slot: &PairSlot, seed: Seed) -> Pair {
     let (rank, n_in, n_out) =
         (network.program.rows(slot.a), network.program.cols(slot.a), network.program.rows(slot.b));
     let mut stream = seed.stream(&format!("train/adapter/{}", slot.module));
     let bound = 1.0 / (n_in as f32).sqrt();
     let a = (0..rank * n_in).map(|_| (2.0 * stream.unit_f32() - 1.0) * bound).collect();
-    Pair { rank, n_in, n_out, a, b: vec![0.0; n_out * rank] }
+    Pair { rank, n_in, n_out, a, b: vec![0.0; n_out * rank], magnitude: None }
 }
 
 pub(crate) fn pair(network: &Network, slot: &PairSlot, tensors: &Tensors) -> (String, Pair) {
     let values = |id| tensors.get(&network.program.tensor(id).name).cloned().unwrap_or_default();
     let (rank, n_in, n_out) =
         (network.program.rows(slot.a), network.program.cols(slot.a), network.program.rows(slot.b));
-    (slot.module.clone(), Pair { rank, n_in, n_out, a: values(slot.a), b: values(slot.b) })
+    let magnitude = slot.magnitude.map(values);
+    (slot.module.clone(), Pair { rank, n_in, n_out, a: values(slot.a), b: values(slot.b), magnitude })
 }
 
 /// Keeps as much of the forward pass as memory allows, and says so.
@@ -96,8 +102,9 @@ pub(crate) fn choose_keep(
         derive(&mut program, &[], &[]);
         plan::recompute(&mut program, keep);
         let memory = Plan::new(&program).memory;
-        // Two moments for each gradient; weights are loaded already.
-        memory.arena + 3 * memory.gradients + memory.io
+        // Two moments for each gradient, and an average if there is one; weights are loaded already.
+        let copies = 3 + usize::from(task.settings.ema > 0.0);
+        memory.arena + copies * memory.gradients + memory.io
     };
     let Some(free) = device.probe().free_bytes else { return Ok(Keep::All) };
     for keep in Keep::ALL {

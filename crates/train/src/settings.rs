@@ -83,6 +83,10 @@ pub struct Settings {
     pub dropout: f64,
     /// Scale α/√R instead of α/R.
     pub rslora: bool,
+    /// Train the lengths of rows beside their directions.
+    pub dora: bool,
+    /// How many times as fast as A the half B learns.
+    pub lora_plus: f64,
     /// Linears that get a pair, by path or its last part; with full training, patterns of parameters.
     pub targets: Vec<String>,
     /// Highest learning rate.
@@ -99,6 +103,12 @@ pub struct Settings {
     pub batch_tokens: usize,
     /// Decoupled weight decay.
     pub weight_decay: f64,
+    /// What is not decayed: `norms`, `biases`, `magnitudes`, `embeddings`, or patterns of parameters.
+    pub no_decay: Vec<String>,
+    /// Largest noise on embeddings while training, times √(L · D); zero is none.
+    pub neftune: f64,
+    /// Decay of the running average of the weights that is measured and kept; zero keeps the weights.
+    pub ema: f64,
     /// Norm to which the gradient is clipped; zero never clips.
     pub clip: f64,
     /// Decay of the mean gradient.
@@ -125,6 +135,8 @@ impl Default for Settings {
             alpha: 32.0,
             dropout: 0.0,
             rslora: false,
+            dora: false,
+            lora_plus: 1.0,
             targets: Vec::new(),
             learning_rate: 2e-4,
             warmup: 0.05,
@@ -133,6 +145,9 @@ impl Default for Settings {
             batch_examples: 8,
             batch_tokens: 1024,
             weight_decay: 0.0,
+            no_decay: ["norms", "biases", "magnitudes"].map(str::to_owned).into(),
+            neftune: 0.0,
+            ema: 0.0,
             clip: 1.0,
             beta1: 0.9,
             beta2: 0.999,
@@ -166,6 +181,7 @@ impl Settings {
                 config.base_model = Some(base.to_owned());
                 config.dropout = self.dropout;
                 config.use_rslora = self.rslora;
+                config.use_dora = self.dora;
                 config.fan_in_fan_out = architecture.fan_in_fan_out;
                 Method::LowRank(config)
             }
@@ -194,6 +210,9 @@ impl Settings {
         in_range("learning_rate", self.learning_rate, 1e-9..=1.0)?;
         in_range("warmup", self.warmup, 0.0..=1.0)?;
         in_range("weight_decay", self.weight_decay, 0.0..=1.0)?;
+        in_range("lora_plus", self.lora_plus, 1e-3..=1e3)?;
+        in_range("neftune", self.neftune, 0.0..=1e3)?;
+        in_range("ema", self.ema, 0.0..=0.999_999)?;
         in_range("clip", self.clip, 0.0..=1e6)?;
         in_range("beta1", self.beta1, 0.0..=0.99999)?;
         in_range("beta2", self.beta2, 0.0..=0.999_999)

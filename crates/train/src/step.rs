@@ -14,7 +14,8 @@
 use crate::error::{Error, Result};
 use crate::optim::{Update, add_update};
 use crate::settings::Settings;
-use penname_engine::{Device, Extent, Keep, Section, Session, derive, plan};
+use penname_engine::op::Moments;
+use penname_engine::{BufferId, Device, Extent, Keep, Section, Session, derive, plan};
 use penname_ledger::seed::Seed;
 use penname_model::{Network, Packed, Parameters};
 use penname_token::pack::Pack;
@@ -28,6 +29,8 @@ pub struct Trainer {
     pub network: Network,
     /// Where the optimizer's numbers are.
     pub update: Update,
+    /// Largest noise on embeddings, times √(L · D).
+    neftune: f32,
 }
 
 /// What a step did.
@@ -49,7 +52,7 @@ impl Trainer {
     /// Adds backward pass and update to a network, and plans it.
     ///
     /// # Errors
-    /// When memory runs out.
+    /// When memory runs out, or a setting names weights that there are none of.
     pub fn new(
         mut network: Network,
         parameters: &Parameters,
@@ -59,10 +62,10 @@ impl Trainer {
     ) -> Result<Self> {
         derive(&mut network.program, &[], &[]);
         plan::recompute(&mut network.program, keep);
-        let update = add_update(&mut network.program, settings);
+        let update = add_update(&mut network.program, settings)?;
         network.program.check().map_err(penname_model::Error::from)?;
         let session = parameters.session(network.program.clone(), device)?;
-        Ok(Self { session, network, update })
+        Ok(Self { session, network, update, neftune: settings.neftune as f32 })
     }
 
     /// One optimizer step over `packs`, the `step`th counted from 0.
@@ -89,6 +92,7 @@ impl Trainer {
             let mut dropout = seed.stream(&format!("train/dropout/{step}/{micro}"));
             packed.feed(&self.network, &self.session, device, 1.0 / n_trained as f32);
             self.session.write_ids(device, self.network.inputs.dropout_seed, extent, &[dropout.next_u32()]);
+            self.write_noise(device, pack, extent);
             self.session.run(device, Section::Forward, extent)?;
             self.session.run(device, Section::Backward, extent)?;
             let losses = self.session.read(device, self.network.result, extent);
@@ -109,6 +113,27 @@ impl Trainer {
         let n_tokens = packs.iter().map(Pack::n_tokens).sum();
         let n_rows = packs.iter().map(Pack::len).sum();
         Ok(StepReport { loss_nats, grad_norm, n_tokens, n_rows, n_trained })
+    }
+}
+
+impl Trainer {
+    /// The memory of each weight's running average, by the weight's name.
+    pub fn averages(&self) -> Vec<(String, BufferId)> {
+        let name = |w: &Moments| self.session.program().tensor(w.weight).name.clone();
+        let pairs = self.update.weights.iter().zip(&self.update.averages);
+        pairs.filter_map(|(w, average)| Some((name(w), self.session.buffer(*average)?))).collect()
+    }
+
+    /// Says how large the noise on each row's embedding is: α / √(L · D) in a document of L rows. Rows
+    /// that documents share are as long as the first of them.
+    fn write_noise(&self, device: &mut dyn Device, pack: &Pack, extent: Extent) {
+        let (Some(input), Some(first)) = (self.network.inputs.noise, pack.documents.first()) else { return };
+        let size = |len: usize| self.neftune / ((len * self.network.width) as f32).sqrt();
+        let mut sizes = vec![size(pack.shared + first.len()); pack.len()];
+        for rows in &pack.documents {
+            sizes[rows.clone()].fill(size(pack.shared + rows.len()));
+        }
+        self.session.write(device, input, extent, &sizes);
     }
 }
 

@@ -19,7 +19,7 @@ pub(crate) fn adapter(size_of_b: f32) -> Adapter {
         let mut noise = noise(seed as u64 + 100);
         let a = noise.by_ref().take(RANK * n_in).map(|x| 0.2 * x).collect();
         let b = noise.take(n_out * RANK).map(|x| size_of_b * x).collect();
-        (module, Pair { rank: RANK, n_in, n_out, a, b })
+        (module, Pair { rank: RANK, n_in, n_out, a, b, magnitude: None })
     };
     (config, linears().into_iter().enumerate().map(pair).collect())
 }
@@ -71,6 +71,33 @@ fn an_adapter_computes_what_merged_weights_compute() {
     // Two small products instead of one large: f32 rounds them in another order.
     assert_close(&tuned, &logits(&merged.base(), &mut device), 1e-4);
     // Dropout is left out, or this would be far off.
+    assert_close(&losses(&weights.tuned(), &mut device), &losses(&merged.base(), &mut device), 1e-4);
+}
+
+/// The same pairs, with rows made longer and shorter than they are.
+fn stretched() -> Adapter {
+    let (config, mut pairs) = adapter(0.3);
+    for pair in pairs.values_mut() {
+        pair.magnitude = Some(noise(9).take(pair.n_out).map(|x| 1.0 + 0.5 * x).collect());
+    }
+    (AdapterConfig { use_dora: true, ..config }, pairs)
+}
+
+/// Over a cache the factors are known, in a scorer they are found anew: both are the merged model.
+#[test]
+fn trained_lengths_compute_what_merged_weights_compute() {
+    let mut device = device();
+    let (config, pairs) = stretched();
+    let mut merged = tensors();
+    for (module, pair) in &pairs {
+        let (_, weight) = merged.get_mut(&format!("{module}.weight")).unwrap();
+        penname_model::merge::merge(weight, pair, config.scale_for(module) as f32);
+    }
+    let weights = load(&tensors(), Some(&(config, pairs)), &mut device).unwrap();
+    let merged = load(&merged, None, &mut device).unwrap();
+    let tuned = logits(&weights.tuned(), &mut device);
+    assert_ne!(tuned, logits(&weights.base(), &mut device));
+    assert_close(&tuned, &logits(&merged.base(), &mut device), 1e-4);
     assert_close(&losses(&weights.tuned(), &mut device), &losses(&merged.base(), &mut device), 1e-4);
 }
 

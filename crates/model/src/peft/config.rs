@@ -46,6 +46,8 @@ pub struct AdapterConfig {
     pub target_modules: BTreeSet<String>,
     /// Whether the scale is alpha/√R instead of alpha/R.
     pub use_rslora: bool,
+    /// Whether the length of each row of a weight is trained beside its direction.
+    pub use_dora: bool,
     /// Whether the base stores these weights as (in, out). The pair is (R, in) and (out, R) anyway.
     pub fan_in_fan_out: bool,
     /// Exceptions to the rank.
@@ -65,6 +67,7 @@ impl AdapterConfig {
             dropout: 0.0,
             target_modules: target_modules.into_iter().collect(),
             use_rslora: false,
+            use_dora: false,
             fan_in_fan_out: false,
             rank_pattern: Vec::new(),
             alpha_pattern: Vec::new(),
@@ -107,7 +110,7 @@ impl AdapterConfig {
     ///
     /// # Errors
     ///
-    /// When it is not plain or rank-stabilised LoRA for text generation, or holds a field that is
+    /// When it is not LoRA (plain, rank-stabilised or DoRA) for text generation, or holds a field that is
     /// not known.
     pub fn from_json(object: Map<String, Value>) -> Result<AdapterConfig> {
         let mut fields = Fields::new(object);
@@ -120,6 +123,7 @@ impl AdapterConfig {
             dropout: fields.real("lora_dropout")?.unwrap_or(0.0),
             target_modules: fields.texts("target_modules")?.unwrap_or_default().into_iter().collect(),
             use_rslora: fields.flag("use_rslora")?.unwrap_or(false),
+            use_dora: fields.flag("use_dora")?.unwrap_or(false),
             fan_in_fan_out: fields.flag("fan_in_fan_out")?.unwrap_or(false),
             rank_pattern: read_pattern(&mut fields, "rank_pattern", Fields::count)?,
             alpha_pattern: read_pattern(&mut fields, "alpha_pattern", Fields::real)?,
@@ -172,7 +176,7 @@ impl AdapterConfig {
             "revision": self.revision,
             "target_modules": self.target_modules,
             "task_type": "CAUSAL_LM",
-            "use_dora": false,
+            "use_dora": self.use_dora,
             "use_rslora": self.use_rslora,
         })
     }
@@ -191,7 +195,7 @@ fn check_fixed(fields: &mut Fields) -> Result<()> {
     }
     fields.only("task_type", &[json!("CAUSAL_LM")])?;
     fields.only("bias", &[json!("none")])?;
-    for field in ["ensure_weight_tying", "lora_bias", "use_bdlora", "use_dora", "use_qalora"] {
+    for field in ["ensure_weight_tying", "lora_bias", "use_bdlora", "use_qalora"] {
         fields.only(field, &[json!(false)])?;
     }
     for field in ["layer_replication", "modules_to_save", "target_parameters", "trainable_token_indices"] {

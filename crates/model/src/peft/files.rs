@@ -16,8 +16,9 @@ const PICKLE: &str = "adapter_model.bin";
 const PREFIX: &str = "base_model.model.";
 const A: &str = ".lora_A.weight";
 const B: &str = ".lora_B.weight";
+const MAGNITUDE: &str = ".lora_magnitude_vector";
 
-/// The two small matrices at one module.
+/// The two small matrices at one module, and the lengths of its rows if they are trained.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Pair {
     /// R.
@@ -30,6 +31,8 @@ pub struct Pair {
     pub a: Vec<f32>,
     /// (out, R), row by row.
     pub b: Vec<f32>,
+    /// (out): how long each row of the weight with its pair is made (DoRA).
+    pub magnitude: Option<Vec<f32>>,
 }
 
 /// Writes an adapter as the folder `dir`, all or nothing. What was in the folder before is gone.
@@ -59,6 +62,11 @@ pub fn write_adapter(dir: &Path, config: &AdapterConfig, pairs: &BTreeMap<String
         check_half(&key(module, B), &pair.b, [pair.n_out, pair.rank], [pair.n_out, rank])?;
         tensors.push(Outgoing::from_values(key(module, A), [rank, pair.n_in], Storage::F32, &pair.a));
         tensors.push(Outgoing::from_values(key(module, B), [pair.n_out, rank], Storage::F32, &pair.b));
+        check_magnitude(config, module, pair)?;
+        if let Some(magnitude) = &pair.magnitude {
+            let name = key(module, MAGNITUDE);
+            tensors.push(Outgoing::from_values(name, [pair.n_out], Storage::F32, magnitude));
+        }
     }
     let metadata = BTreeMap::from([("format".to_owned(), "pt".to_owned())]);
     write_safetensors(&dir.join(WEIGHTS), tensors, &metadata)?;
@@ -85,14 +93,17 @@ pub fn load_adapter(dir: &Path) -> Result<(AdapterConfig, BTreeMap<String, Pair>
 fn read_pairs(checkpoint: &Checkpoint, config: &AdapterConfig) -> Result<BTreeMap<String, Pair>> {
     let mut pairs = BTreeMap::new();
     for name in checkpoint.names() {
-        let (module, other) = split_key(name)?;
+        let Some((module, other)) = split_key(name)? else { continue };
         if checkpoint.find(&key(module, other)).is_none() {
             return Err(Error::AdapterUnpaired { tensor: key(module, other) });
         }
         if other == B {
-            pairs.insert(module.to_owned(), read_pair(checkpoint, module, config.rank_for(module))?);
+            let pair = read_pair(checkpoint, module, config.rank_for(module))?;
+            check_magnitude(config, module, &pair)?;
+            pairs.insert(module.to_owned(), pair);
         }
     }
+    check_lone_magnitudes(checkpoint, &pairs)?;
     check_targets(config, &pairs)?;
     Ok(pairs)
 }
@@ -102,7 +113,32 @@ fn read_pair(checkpoint: &Checkpoint, module: &str, rank: usize) -> Result<Pair>
     let (n_in, n_out) = (a.info().row_len(), b.info().n_rows());
     check_shape(&key(module, A), &a.info().shape, &[rank, n_in])?;
     check_shape(&key(module, B), &b.info().shape, &[n_out, rank])?;
-    Ok(Pair { rank, n_in, n_out, a: read(a), b: read(b) })
+    let magnitude =
+        checkpoint.find(&key(module, MAGNITUDE)).map(|_| checkpoint.tensor(&key(module, MAGNITUDE)));
+    let magnitude = magnitude.transpose()?.map(read);
+    Ok(Pair { rank, n_in, n_out, a: read(a), b: read(b), magnitude })
+}
+
+/// There are lengths where the configuration says so, one for each row, and nowhere else.
+fn check_magnitude(config: &AdapterConfig, module: &str, pair: &Pair) -> Result<()> {
+    let tensor = || key(module, MAGNITUDE);
+    match &pair.magnitude {
+        None if config.use_dora => Err(Error::AdapterUnpaired { tensor: tensor() }),
+        Some(_) if !config.use_dora => Err(Error::AdapterTensor { tensor: tensor() }),
+        Some(lengths) => check_shape(&tensor(), &[lengths.len()], &[pair.n_out]),
+        None => Ok(()),
+    }
+}
+
+/// Refuses lengths without a pair.
+fn check_lone_magnitudes(checkpoint: &Checkpoint, pairs: &BTreeMap<String, Pair>) -> Result<()> {
+    for name in checkpoint.names() {
+        let inner = name.strip_prefix(PREFIX).and_then(|inner| inner.strip_suffix(MAGNITUDE));
+        if let Some(module) = inner.filter(|module| !pairs.contains_key(*module)) {
+            return Err(Error::AdapterUnpaired { tensor: key(module, A) });
+        }
+    }
+    Ok(())
 }
 
 fn read(tensor: Tensor<'_>) -> Vec<f32> {
@@ -152,14 +188,16 @@ fn key(module: &str, half: &str) -> String {
     format!("{PREFIX}{module}{half}")
 }
 
-/// The module path in a tensor's name, and which the other half of the pair is.
-fn split_key(name: &str) -> Result<(&str, &'static str)> {
+/// The module path in a tensor's name, and which the other half of the pair is; `None` for lengths.
+fn split_key(name: &str) -> Result<Option<(&str, &'static str)>> {
     let inner = name.strip_prefix(PREFIX);
     let split = inner.and_then(|inner| {
         let a = inner.strip_suffix(A).map(|module| (module, B));
         a.or_else(|| inner.strip_suffix(B).map(|module| (module, A)))
     });
-    split
-        .filter(|(module, _)| !module.is_empty())
-        .ok_or_else(|| Error::AdapterTensor { tensor: name.to_owned() })
+    let is_length = inner.is_some_and(|inner| inner.len() > MAGNITUDE.len() && inner.ends_with(MAGNITUDE));
+    match split.filter(|(module, _)| !module.is_empty()) {
+        None if !is_length => Err(Error::AdapterTensor { tensor: name.to_owned() }),
+        split => Ok(split),
+    }
 }

@@ -4,6 +4,7 @@
 //! adapter_config.json         rank, alpha, which modules, which base
 //! adapter_model.safetensors   base_model.model.<module path>.lora_A.weight  (R, in)
 //!                             base_model.model.<module path>.lora_B.weight  (out, R)
+//!                             base_model.model.<module path>.lora_magnitude_vector  (out), DoRA
 //! ```
 //!
 //! [`save_adapter`] and [`load_adapter`] move a whole adapter; [`AdapterConfig`] is the first file

@@ -169,11 +169,27 @@ pub(crate) fn assert_expected(golden: &Golden, outcome: &Outcome, prefix: &str, 
 /// Asserts that the logits of every row are those of `transformers`.
 pub(crate) fn assert_logits(name: &str) {
     let golden = golden(name);
+    assert_eq_logits(&golden, &logits(&golden, Method::Frozen, &BTreeMap::new()));
+}
+
+/// Asserts that these are the expected logits.
+pub(crate) fn assert_eq_logits(golden: &Golden, found: &[Vec<f32>]) {
+    for (idx, found) in found.iter().enumerate() {
+        let mut expected = Vec::new();
+        golden.expected.read_f32(&format!("logits.{idx}"), &mut expected).unwrap();
+        assert_close(&format!("{} {idx}", golden.config.model_type), found, &expected, 1e-5);
+    }
+}
+
+/// The logits of every row of every document, over a cache.
+pub(crate) fn logits(golden: &Golden, method: Method, pairs: &BTreeMap<String, Pair>) -> Vec<Vec<f32>> {
     let device = &mut cpu();
-    let net = network(&golden.config, Method::Frozen, Purpose::Generate { cache_rows: 64 });
-    let parameters = Parameters::load(&golden.checkpoint, &net, Keeping::Stored, device).unwrap();
+    let net = network(&golden.config, method, Purpose::Generate { cache_rows: 64 });
+    let mut parameters = Parameters::load(&golden.checkpoint, &net, Keeping::Stored, device).unwrap();
+    parameters.add_frozen_pairs(&net, device, |slot| &pairs[&slot.module]).unwrap();
     let mut session = parameters.session(net.program.clone(), device).unwrap();
-    for (idx, ids) in golden.documents.iter().enumerate() {
+    let mut all = Vec::new();
+    for ids in &golden.documents {
         let rows: Vec<u32> = (0..ids.len() as u32).collect();
         let extent = Extent { tokens: ids.len(), picked: ids.len() };
         session.write_ids(device, net.inputs.tokens, extent, ids);
@@ -182,9 +198,7 @@ pub(crate) fn assert_logits(name: &str) {
         session.write_ids(device, net.inputs.at.unwrap(), extent, &rows);
         session.write_ids(device, net.inputs.picked, extent, &rows);
         session.run(device, Section::Forward, extent).unwrap();
-        let mut expected = Vec::new();
-        golden.expected.read_f32(&format!("logits.{idx}"), &mut expected).unwrap();
-        let found = session.read(device, net.result, extent);
-        assert_close(&format!("{name} {idx}"), &found, &expected, 1e-5);
+        all.push(session.read(device, net.result, extent));
     }
+    all
 }

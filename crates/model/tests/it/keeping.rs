@@ -96,7 +96,7 @@ fn step(checkpoint: &Checkpoint, keeping: Keeping) -> (Vec<u32>, BTreeMap<String
     parameters
         .add_pairs(&net, device, |slot| {
             let (rank, n_in, n_out) = (program.rows(slot.a), program.cols(slot.a), program.rows(slot.b));
-            Pair { rank, n_in, n_out, a: noise(7, rank * n_in), b: noise(8, n_out * rank) }
+            Pair { rank, n_in, n_out, a: noise(7, rank * n_in), b: noise(8, n_out * rank), magnitude: None }
         })
         .unwrap();
     derive(&mut net.program, &[], &[]);
@@ -139,6 +139,21 @@ fn what_has_no_whole_chunks_is_rounded_and_counted() {
     let (_, kept) = step(&checkpoint(dir.path(), |_| {}), Keeping::Quantized(Quantizer::Nf4));
     // The last linear has rows of 96; beside it the embedding, and three norms.
     assert_eq!(kept, BTreeMap::from([("NF4".into(), 6), ("bf16".into(), 2), ("f32".into(), 3)]));
+}
+
+/// A head gives logits here and a loss there; it is the same head.
+#[test]
+fn a_model_is_used_with_the_weights_it_was_trained_beside() {
+    let dir = tempfile::tempdir().unwrap();
+    let checkpoint = checkpoint(dir.path(), |_| {});
+    let kept = |purpose| {
+        let (precision, method) = (Precision::Bf16, Method::Frozen);
+        let capacity = Extent { tokens: 4, picked: 4 };
+        let net = build(&config(), &Setup { method, precision, capacity, purpose }).unwrap();
+        let keeping = Keeping::Quantized(Quantizer::Nf4);
+        Parameters::load(&checkpoint, &net, keeping, &mut cpu()).unwrap().kept
+    };
+    assert_eq!(kept(Purpose::Generate { cache_rows: 4 }), kept(Purpose::Loss));
 }
 
 #[test]

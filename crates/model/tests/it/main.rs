@@ -8,6 +8,7 @@ mod families;
 mod folder;
 mod gguf;
 mod golden;
+mod golden_dora;
 mod golden_gpt2;
 mod golden_llama;
 mod golden_qwen;

@@ -24,7 +24,7 @@ fn config() -> AdapterConfig {
 
 fn pair(rank: usize, n_in: usize, n_out: usize) -> Pair {
     let values = |n: usize| (0..n).map(|i| i as f32 / 8.0 - 1.0).collect();
-    Pair { rank, n_in, n_out, a: values(rank * n_in), b: values(n_out * rank) }
+    Pair { rank, n_in, n_out, a: values(rank * n_in), b: values(n_out * rank), magnitude: None }
 }
 
 fn pairs() -> BTreeMap<String, Pair> {
@@ -105,7 +105,7 @@ fn variants_that_compute_something_else_are_refused_by_name() {
     );
     check_config(json!({ "task_type": null, "exclude_modules": ["lm_head"] }), "rank 2");
     check_config(json!({ "peft_type": "IA3" }), "`peft_type` is \"IA3\", expected \"LORA\"");
-    check_config(json!({ "use_dora": true }), "`use_dora` is true, expected false");
+    check_config(json!({ "use_dora": true }), "rank 2");
     check_config(json!({ "lora_bias": true }), "`lora_bias` is true, expected false");
     check_config(json!({ "bias": "all" }), "`bias` is \"all\", expected \"none\"");
     check_config(

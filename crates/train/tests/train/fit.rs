@@ -134,6 +134,53 @@ fn a_killed_run_resumes_to_the_same_bits() {
     }
 }
 
+/// One setting of every method beside plain LoRA.
+fn methods() -> [(&'static str, Settings); 4] {
+    let no_decay = vec!["*.lora_A".to_owned()];
+    [
+        ("dora", Settings { dora: true, ..tiny::settings() }),
+        ("lora-plus", Settings { lora_plus: 4.0, weight_decay: 0.1, no_decay, ..tiny::settings() }),
+        ("noise", Settings { neftune: 5.0, ..tiny::settings() }),
+        ("average", Settings { ema: 0.7, ..tiny::settings() }),
+    ]
+}
+
+#[test]
+fn every_method_learns_and_resumes_to_the_same_bits() {
+    let room = Room::new();
+    let plain = room.run("plain");
+    room.train(&plain, &tiny::settings(), &Silent).unwrap();
+    for (name, settings) in methods() {
+        let whole = room.run(name);
+        let outcome = room.train(&whole, &settings, &Silent).unwrap();
+        assert!(outcome.state.watch.best_nats.unwrap() < outcome.state.base_nats, "{name}");
+        assert!(result(&whole) != result(&plain), "{name} changes nothing");
+        let run = room.run(&format!("{name}-killed"));
+        let killed = std::panic::AssertUnwindSafe(|| room.train(&run, &settings, &Kill { at: 13 }).map(drop));
+        assert!(std::panic::catch_unwind(killed).is_err());
+        room.resume(&run, &settings).unwrap();
+        assert!(result(&run) == result(&whole), "{name}");
+        assert_eq!(rows(&run.metrics()), rows(&whole.metrics()), "{name}");
+    }
+}
+
+/// Noise is on what is trained, and on nothing that is measured: the base is as good as ever, and the
+/// first loss another.
+#[test]
+fn noise_belongs_to_training() {
+    let room = Room::new();
+    let first = |name: &str, neftune: f64| {
+        let run = room.run(name);
+        let outcome = room.train(&run, &Settings { neftune, ..tiny::settings() }, &Silent).unwrap();
+        let loss = rows(&run.metrics())[0]["loss"].as_f64().unwrap();
+        (outcome.state.base_nats, loss)
+    };
+    let [quiet, noisy] = [first("quiet", 0.0), first("noisy", 0.3)];
+    assert_eq!(quiet.0, noisy.0);
+    let change = (noisy.1 / quiet.1 - 1.0).abs();
+    assert!((1e-4..0.5).contains(&change), "the first loss changed by {change}");
+}
+
 #[test]
 fn an_interrupted_run_saves_and_resumes_to_the_same_bits() {
     let room = Room::new();

@@ -19,7 +19,7 @@ use serde_json::Value;
 /// grows from step to step; a wrong moment, clip or decay is off by far more at once.
 const TOLERANCE: f64 = 3e-3;
 
-fn folder(name: &str) -> PathBuf {
+pub(crate) fn folder(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../golden").join(name)
 }
 
@@ -29,17 +29,21 @@ fn sequence(ids: Vec<u32>) -> Sequence {
 }
 
 /// All documents in packs of at most `budget` rows.
-fn packs(numbers: &Value, budget: usize) -> Vec<Pack> {
+pub(crate) fn packs(numbers: &Value, budget: usize) -> Vec<Pack> {
     let documents: Vec<Vec<u32>> = serde_json::from_value(numbers["documents"].clone()).unwrap();
     let sequences: Vec<Sequence> = documents.into_iter().map(sequence).collect();
     let packs = pack_in_order(&sequences, budget).unwrap();
     packs.into_iter().filter(|pack| pack.n_trained > 0).collect()
 }
 
+/// Documents and losses beside a checkpoint.
+pub(crate) fn numbers_of(name: &str) -> Value {
+    serde_json::from_slice(&std::fs::read(folder(name).join("numbers.json")).unwrap()).unwrap()
+}
+
 /// Trains on the same documents for as many steps as there are expected losses.
 fn check(name: &str, method: Method, budget: usize, n_packs: usize, expected: &str) {
-    let text = std::fs::read(folder(name).join("numbers.json")).unwrap();
-    let numbers: Value = serde_json::from_slice(&text).unwrap();
+    let numbers = numbers_of(name);
     let packs = packs(&numbers, budget);
     assert_eq!(packs.len(), n_packs);
 
