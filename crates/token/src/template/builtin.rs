@@ -13,60 +13,40 @@ pub struct Builtin {
     pub source: &'static str,
 }
 
+/// A template from the folder of templates.
+macro_rules! builtin {
+    ($name:literal, $about:literal) => {
+        Builtin {
+            name: $name,
+            about: $about,
+            source: include_str!(concat!("../../templates/", $name, ".jinja")),
+        }
+    };
+}
+
 /// Every built-in template.
 ///
 /// The space after a label belongs to the answer, not to the prompt: `ANSWER:`
 /// is followed by ` Dear`, one token in every byte-level vocabulary, where a
 /// prompt that ended in a space would ask for a word no model begins with.
 pub const ALL: &[Builtin] = &[
-    Builtin {
-        name: "chatml",
-        about: "turns between <|im_start|> and <|im_end|>; the usual choice for instruction-tuned models",
-        source: "{% for message in messages %}\
-{{ '<|im_start|>' + message.role + '\\n' + message.content + '<|im_end|>\\n' }}\
-{% endfor %}\
-{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}",
-    },
-    Builtin {
-        name: "smollm2",
-        about: "chatml with the system prompt SmolLM2 was tuned with where none is given",
-        source: "{% if not messages or messages[0].role != 'system' %}\
-{{ '<|im_start|>system\\nYou are a helpful AI assistant named SmolLM, trained by Hugging Face<|im_end|>\\n' }}\
-{% endif %}\
-{% for message in messages %}\
-{{ '<|im_start|>' + message.role + '\\n' + message.content + '<|im_end|>\\n' }}\
-{% endfor %}\
-{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}",
-    },
-    Builtin {
-        name: "question-answer",
-        about: "QUESTION: and ANSWER: with a blank line between; for base models and letters with replies",
-        source: "{% if add_bos_token %}{{ bos_token }}{% endif %}\
-{% for message in messages %}\
-{% if message.role == 'assistant' %}{{ 'ANSWER: ' + message.content + eos_token + '\\n\\n' }}\
-{% elif message.role == 'user' %}{{ 'QUESTION: ' + message.content + '\\n\\n' }}\
-{% else %}{{ message.content + '\\n\\n' }}{% endif %}\
-{% endfor %}\
-{% if add_generation_prompt %}{{ 'ANSWER:' }}{% endif %}",
-    },
-    Builtin {
-        name: "q-a",
-        about: "Q: and A: on neighbouring lines; for small models trained from scratch",
-        source: "{% if add_bos_token %}{{ bos_token }}{% endif %}\
-{% for message in messages %}\
-{% if message.role == 'assistant' %}{{ 'A: ' + message.content + eos_token + '\\n\\n' }}\
-{% elif message.role == 'user' %}{{ 'Q: ' + message.content + '\\n' }}\
-{% else %}{{ message.content + '\\n' }}{% endif %}\
-{% endfor %}\
-{% if add_generation_prompt %}{{ 'A:' }}{% endif %}",
-    },
-    Builtin {
-        name: "text",
-        about: "the text and nothing else; for prose that continues rather than answers",
-        source: "{% if add_bos_token %}{{ bos_token }}{% endif %}\
-{% for message in messages %}{{ message.content }}\
-{% if message.role == 'assistant' %}{{ eos_token }}{% endif %}{% endfor %}",
-    },
+    builtin!(
+        "chatml",
+        "turns between <|im_start|> and <|im_end|>; the usual choice for instruction-tuned models"
+    ),
+    builtin!("smollm2", "chatml with the system prompt SmolLM2 was tuned with where none is given"),
+    builtin!(
+        "qwen3",
+        "chatml with Qwen3's thoughts: empty ones, unless `voice.thinking` leaves room for more"
+    ),
+    builtin!("llama3", "turns under <|start_header_id|>, as Llama 3 reads them"),
+    builtin!("harmony", "messages in channels, as gpt-oss writes them, without its own system message"),
+    builtin!(
+        "question-answer",
+        "QUESTION: and ANSWER: with a blank line between; for base models and letters with replies"
+    ),
+    builtin!("q-a", "Q: and A: on neighbouring lines; for small models trained from scratch"),
+    builtin!("text", "the text and nothing else; for prose that continues rather than answers"),
 ];
 
 /// The source of a built-in template.

@@ -28,6 +28,10 @@ use crate::message::Message;
 use crate::tokenizer::Tokenizer;
 use crate::tokenizer::special::Specials;
 
+/// The variable by which a template is told whether to leave room for thoughts. Templates that do not
+/// know it ignore it.
+pub const THINKING: &str = "enable_thinking";
+
 /// A chat template, ready to render.
 pub struct Template {
     source: String,
@@ -76,7 +80,7 @@ impl Template {
             // A voice answers; it does not think aloud first. Templates that
             // know the switch then put the empty thought into the prompt,
             // where it costs no loss. Others ignore it.
-            ("enable_thinking", Value::from(false)),
+            (THINKING, Value::from(false)),
         ];
         Ok(Self {
             source: source.to_owned(),

@@ -141,6 +141,6 @@ fn builtin_templates_write_what_their_names_say() {
     );
     check("text", expect!["Why?Because.<|im_end|>And?"]);
     let unknown = Template::builtin("alpaca", &toy::tokenizer()).unwrap_err().to_string();
-    expect!["unknown template `alpaca`, expected one of chatml, smollm2, question-answer, q-a, text"]
+    expect!["unknown template `alpaca`, expected one of chatml, smollm2, qwen3, llama3, harmony, question-answer, q-a, text"]
         .assert_eq(&unknown);
 }

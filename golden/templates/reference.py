@@ -1,0 +1,56 @@
+"""The other side of `cargo xtask kit`: ids of conversations in templates as they were published.
+
+    python reference.py TOKENIZER OUT TEMPLATE...      (needs: transformers)
+
+TOKENIZER is a folder, or one with GPT-2's `encoder.json` and `vocab.bpe`, beside which OUT gets a
+`tokenizer.json`. A template that refuses a conversation has null for its ids.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+from make import CONVERSATIONS
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+from transformers import AutoTokenizer, PreTrainedTokenizerFast
+
+
+def opened(folder, out):
+    """A tokenizer that has a token to begin with, whether it uses one or not."""
+    if (folder / "encoder.json").exists():
+        made = Tokenizer(models.BPE.from_file(str(folder / "encoder.json"), str(folder / "vocab.bpe")))
+        made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+        made.decoder = decoders.ByteLevel()
+        made.add_special_tokens(["<|endoftext|>"])
+        made.save(str(out.parent / "tokenizer.json"))
+        return PreTrainedTokenizerFast(tokenizer_object=made, bos_token="<|endoftext|>", eos_token="<|endoftext|>")
+    reader = AutoTokenizer.from_pretrained(folder)
+    reader.bos_token = "<|endoftext|>"
+    return reader
+
+
+def ids(reader, messages, thinking):
+    prompt = messages[-1]["role"] == "user"
+    options = dict(tokenize=True, return_dict=False, add_generation_prompt=prompt, enable_thinking=thinking)
+    try:
+        return list(reader.apply_chat_template(messages, **options))
+    except Exception as refusal:
+        print(f"refused: {refusal}", file=sys.stderr)
+        return None
+
+
+def main():
+    folder, out, *templates = map(Path, sys.argv[1:])
+    reader = opened(folder, out)
+    rows = []
+    for path in templates:
+        reader.chat_template = path.read_text()
+        for at, messages in enumerate(CONVERSATIONS):
+            for thinking in [False, True]:
+                found = ids(reader, messages, thinking)
+                rows.append(dict(template=str(path), conversation=at, thinking=thinking, ids=found))
+    out.write_text(json.dumps(dict(conversations=CONVERSATIONS, rows=rows)))
+
+
+if __name__ == "__main__":
+    main()
