@@ -48,7 +48,8 @@ impl Base {
         let pulled = fetch(desk, typed, desk.is_offline(), desk.witness())?;
         let checkpoint = Checkpoint::open(&pulled.path)?;
         let config = checkpoint.config()?;
-        let (renderer, template) = text::renderer(&checkpoint, &config, template.as_deref())?;
+        let (renderer, template) =
+            text::renderer(&checkpoint, &config, template.as_deref(), settings.voice.thinking)?;
         check_vocabulary(&renderer, &config, desk.witness())?;
         Ok(Self { pulled, checkpoint, config, renderer, template })
     }

@@ -9,6 +9,7 @@ mod greedy;
 mod killed;
 mod model;
 mod reference;
+mod templates;
 mod tokens;
 mod voice;
 
@@ -89,6 +90,7 @@ const ALL: &[Check] = &[
     Check { name: "killed and resumed", quick: true, run: killed::resumed },
     Check { name: "a columnist's voice", quick: true, run: voice::columnist },
     Check { name: "GGUF against the reference decoder", quick: false, run: convert::against_reference },
+    Check { name: "templates against transformers", quick: false, run: templates::ids },
     Check { name: "logits against transformers", quick: false, run: reference::logits },
     Check { name: "losses against PEFT", quick: false, run: reference::losses },
     Check { name: "our adapter in PEFT", quick: false, run: reference::ours_there },

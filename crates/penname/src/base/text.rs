@@ -21,6 +21,7 @@ pub(super) fn renderer(
     checkpoint: &Checkpoint,
     config: &Config,
     wanted: Option<&str>,
+    thinking: bool,
 ) -> Result<(Renderer, Choice), Failure> {
     let (tokenizer, own) = match checkpoint.gguf_metadata() {
         Some(metadata) => from_gguf(metadata)?,
@@ -33,6 +34,7 @@ pub(super) fn renderer(
         }
         Some(name) => (named(name, &tokenizer)?, name, "the settings say so"),
     };
+    let template = template.with_variable(template::THINKING, thinking);
     Ok((Renderer::new(tokenizer, template), Choice::new("template", value, reason)))
 }
 

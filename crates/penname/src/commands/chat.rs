@@ -11,7 +11,8 @@ use rustyline::error::ReadlineError;
 use crate::desk::Desk;
 use crate::failure::{Failure, Kind};
 use crate::screen::harmless;
-use crate::work::speaker::{How, Speaker, sampler};
+use crate::work::drawing::Drawing;
+use crate::work::speaker::{How, Speaker};
 use crate::work::voice::Voice;
 use line::{HELP, Line};
 
@@ -39,7 +40,7 @@ struct Talk<'a> {
     tuned: Speaker,
     base: Option<Speaker>,
     messages: Vec<Message>,
-    write: crate::settings::meant::Write,
+    drawing: Drawing,
     seed: u64,
 }
 
@@ -65,7 +66,7 @@ pub(crate) fn run(args: &Args, desk: &Desk) -> Result<(), Failure> {
         tuned,
         base: None,
         messages,
-        write: settings.write.clone(),
+        drawing: Drawing::decide(&settings.write, &voice.renderer, voice.contract.thinking, desk.witness()),
         seed: settings.seed.0,
     };
     let mut editor = DefaultEditor::new().map_err(|error| Failure::of(Kind::Device, &error))?;
@@ -153,12 +154,12 @@ impl Talk<'_> {
 
     fn set(&mut self, name: &str, value: &str) {
         let set = match name {
-            "temperature" => value.parse().map(|v| self.write.temperature = v).is_ok(),
-            "top_k" => value.parse().map(|v| self.write.top_k = v).is_ok(),
-            "top_p" => value.parse().map(|v| self.write.top_p = v).is_ok(),
-            "min_p" => value.parse().map(|v| self.write.min_p = v).is_ok(),
-            "repetition_penalty" => value.parse().map(|v| self.write.repetition_penalty = v).is_ok(),
-            "max_tokens" => value.parse().map(|v| self.write.max_tokens = v).is_ok(),
+            "temperature" => value.parse().map(|v| self.drawing.temperature = v).is_ok(),
+            "top_k" => value.parse().map(|v| self.drawing.top_k = v).is_ok(),
+            "top_p" => value.parse().map(|v| self.drawing.top_p = v).is_ok(),
+            "min_p" => value.parse().map(|v| self.drawing.min_p = v).is_ok(),
+            "repetition_penalty" => value.parse().map(|v| self.drawing.repetition_penalty = v).is_ok(),
+            "max_tokens" => value.parse().map(|v| self.drawing.max_tokens = v).is_ok(),
             "seed" => value.parse().map(|v| self.seed = v).is_ok(),
             _ => false,
         };
@@ -177,8 +178,8 @@ impl Talk<'_> {
             _ => &mut self.tuned,
         };
         let how = How {
-            sampler: sampler(&self.write, self.seed),
-            max_tokens: self.write.max_tokens,
+            sampler: self.drawing.sampler(self.seed),
+            max_tokens: self.drawing.max_tokens,
             end_ids: &self.voice.contract.stop_ids,
             stops: &[],
             cancelled: Some(self.desk.stop()),

@@ -27,6 +27,8 @@ train:
 evaluate:
   questions: 8
 write:
+  top_k: 50
+  top_p: 0.95
   max_tokens: 180
 ";
 

@@ -8,7 +8,8 @@ use serde_json::json;
 use crate::desk::Desk;
 use crate::failure::{Failure, Kind};
 use crate::screen::harmless;
-use crate::work::speaker::{How, Speaker, sampler};
+use crate::work::drawing::Drawing;
+use crate::work::speaker::{How, Speaker};
 use crate::work::voice::Voice;
 
 /// The most that is read from standard input.
@@ -53,18 +54,19 @@ pub(crate) fn run(args: &Args, desk: &Desk) -> Result<(), Failure> {
     let mut voice = Voice::open(desk, &project, &settings, args.run.as_deref())?;
     let mut messages = voice.opening();
     messages.push(Message::new(Role::User, prompt.trim()));
-    let needed = voice.renderer.prompt(&messages)?.len() + settings.write.max_tokens;
+    let drawing = Drawing::decide(&settings.write, &voice.renderer, voice.contract.thinking, desk.witness());
+    let needed = voice.renderer.prompt(&messages)?.len() + drawing.max_tokens;
     let mut device = std::mem::take(&mut voice.device);
     let model = if args.from_base { voice.base() } else { voice.tuned() };
     let mut speaker = Speaker::new(&model, 1, needed, &mut device)?;
     for n in 0..args.n {
-        let mut sampler = sampler(&settings.write, settings.seed.0.wrapping_add(n as u64));
+        let mut sampler = drawing.sampler(settings.seed.0.wrapping_add(n as u64));
         if args.greedy {
             sampler.temperature = 0.0;
         }
         let how = How {
             sampler,
-            max_tokens: settings.write.max_tokens,
+            max_tokens: drawing.max_tokens,
             end_ids: &voice.contract.stop_ids,
             stops: &args.stop,
             cancelled: Some(desk.stop()),

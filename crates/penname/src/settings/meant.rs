@@ -51,6 +51,8 @@ pub(crate) struct Voice {
     pub(crate) name: Option<String>,
     /// A system prompt.
     pub(crate) persona: Option<String>,
+    /// Whether there is room for thoughts before an answer.
+    pub(crate) thinking: bool,
 }
 
 /// How weights are changed; the words and numbers of `penname_train::Settings` before what is
@@ -63,6 +65,8 @@ pub(crate) struct Train {
     pub(crate) alpha: f64,
     pub(crate) dropout: f64,
     pub(crate) rslora: bool,
+    pub(crate) dora: bool,
+    pub(crate) lora_plus: f64,
     pub(crate) targets: Vec<String>,
     pub(crate) learning_rate: f64,
     pub(crate) epochs: f64,
@@ -72,6 +76,9 @@ pub(crate) struct Train {
     pub(crate) warmup: f64,
     pub(crate) schedule: String,
     pub(crate) weight_decay: f64,
+    pub(crate) no_decay: Vec<String>,
+    pub(crate) neftune: f64,
+    pub(crate) ema: f64,
     pub(crate) clip: f64,
     pub(crate) beta1: f64,
     pub(crate) beta2: f64,
@@ -86,9 +93,9 @@ pub(crate) struct Train {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Write {
-    pub(crate) temperature: f32,
-    pub(crate) top_k: usize,
-    pub(crate) top_p: f32,
+    pub(crate) temperature: Auto<f32>,
+    pub(crate) top_k: Auto<usize>,
+    pub(crate) top_p: Auto<f32>,
     pub(crate) min_p: f32,
     pub(crate) repetition_penalty: f32,
     pub(crate) max_tokens: usize,
@@ -111,6 +118,16 @@ pub(crate) enum Auto<T> {
     Auto,
     /// Chosen by the person.
     Is(T),
+}
+
+impl<T> Auto<T> {
+    /// What the person chose, or what was chosen for them.
+    pub(crate) fn or(self, otherwise: T) -> T {
+        match self {
+            Self::Is(value) => value,
+            Self::Auto => otherwise,
+        }
+    }
 }
 
 fn auto<S: serde::Serializer>(serializer: S) -> Result<S::Ok, S::Error> {

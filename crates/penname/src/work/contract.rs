@@ -36,6 +36,9 @@ pub(crate) struct Contract {
     pub(crate) origin: String,
     /// The chat template, whole.
     pub(crate) template: String,
+    /// Whether the template leaves room for thoughts.
+    #[serde(default)]
+    pub(crate) thinking: bool,
     /// Tokens at which a reply ends.
     pub(crate) stop_ids: Vec<u32>,
     /// Hash of the tokenizer whose ids were trained.
@@ -63,6 +66,7 @@ impl Contract {
             base_weights,
             origin: base.pulled.origin.clone(),
             template: base.renderer.template().source().to_owned(),
+            thinking: settings.voice.thinking,
             stop_ids: base.stop_ids(),
             tokenizer: base.renderer.tokenizer().hash().to_string(),
             persona: settings.voice.persona.clone(),

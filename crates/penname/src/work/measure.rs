@@ -10,14 +10,15 @@ use penname_eval::metric::copying::Source;
 use penname_eval::report::{Evidence, Report, Settings as ReportSettings, measure};
 use penname_eval::transcript::{Finish as Ended, Reply};
 use penname_infer::{Finish, Model};
-use penname_ledger::event::Unit;
-use penname_ledger::{Event, Run, write};
+use penname_ledger::event::{Silent, Unit};
+use penname_ledger::{Event, Run, Witness, write};
 use penname_model::Packed;
 use penname_token::pack::pack_in_order;
 use penname_token::{Example, Message, Renderer, Sequence};
 
+use super::drawing::Drawing;
 use super::sequences;
-use super::speaker::{How, Speaker, sampler};
+use super::speaker::{How, Speaker};
 use super::voice::Voice;
 use crate::desk::Desk;
 use crate::failure::Failure;
@@ -174,10 +175,13 @@ fn replies(
     let (model, renderer) = (&side.model(voice), &voice.renderer);
     let longest =
         questions.iter().map(|q| renderer.prompt(&q.messages).map_or(0, |ids| ids.len())).max().unwrap_or(0);
-    let mut speaker = Speaker::new(model, SLOTS, longest + settings.write.max_tokens, device)?;
+    // Both sides are drawn alike; it is said once.
+    let witness: &dyn Witness = if side == Side::Tuned { desk.witness() } else { &Silent };
+    let drawing = Drawing::decide(&settings.write, renderer, voice.contract.thinking, witness);
+    let mut speaker = Speaker::new(model, SLOTS, longest + drawing.max_tokens, device)?;
     let how = How {
-        sampler: sampler(&settings.write, settings.seed.0),
-        max_tokens: settings.write.max_tokens,
+        sampler: drawing.sampler(settings.seed.0),
+        max_tokens: drawing.max_tokens,
         end_ids: &voice.contract.stop_ids,
         stops: &[],
         cancelled: Some(desk.stop()),

@@ -185,7 +185,7 @@ fn order(
     order.inputs.insert("examples".to_owned(), Hash::of_json(&examples));
     order.inputs.insert("base".to_owned(), weights_hash(base));
     order.inputs.insert("template".to_owned(), Hash::of(base.renderer.template().source().as_bytes()));
-    order.settings = json!({ "base": named, "train": train });
+    order.settings = json!({ "base": named, "train": train, "thinking": settings.voice.thinking });
     order.seed = Some(settings.seed);
     order
 }

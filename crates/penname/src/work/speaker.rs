@@ -7,7 +7,6 @@ use penname_token::{Message, Renderer};
 use std::sync::atomic::AtomicBool;
 
 use crate::failure::Failure;
-use crate::settings::meant::Write;
 
 /// Rows that are read at one time: products run at full speed from here on.
 const CHUNK: usize = 256;
@@ -30,19 +29,6 @@ pub(crate) struct Answer {
     pub(crate) finish: Finish,
     /// Tokens written.
     pub(crate) n_tokens: usize,
-}
-
-/// How replies are drawn, from the settings.
-pub(crate) fn sampler(write: &Write, seed: u64) -> Sampler {
-    Sampler {
-        temperature: write.temperature,
-        top_k: write.top_k,
-        top_p: write.top_p,
-        min_p: write.min_p,
-        repeat_penalty: write.repetition_penalty,
-        seed,
-        ..Sampler::default()
-    }
 }
 
 impl Speaker {

@@ -7,7 +7,7 @@ use penname_ledger::Run;
 use penname_ledger::run::Status;
 use penname_model::Checkpoint;
 use penname_model::peft::load_adapter;
-use penname_token::{Message, Renderer, Role, Template};
+use penname_token::{Message, Renderer, Role, Template, template};
 use penname_train::settings::Rounding;
 
 use super::contract::Contract;
@@ -58,7 +58,9 @@ impl Voice {
             return Err(Failure::new(Kind::Input, message)
                 .hint("the base has changed since the voice was trained; restore it"));
         }
-        let renderer = Renderer::new(tokenizer.clone(), Template::new(&contract.template, tokenizer)?);
+        let template = Template::new(&contract.template, tokenizer)?;
+        let template = template.with_variable(template::THINKING, contract.thinking);
+        let renderer = Renderer::new(tokenizer.clone(), template);
         let mut device = desk.device();
         let precision =
             match training::precision(&settings.train.precision, &device, &penname_ledger::event::Silent)? {

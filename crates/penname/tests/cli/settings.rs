@@ -78,7 +78,7 @@ fn what_cannot_be_meant_is_refused_with_its_place() {
         "write: {temperature: warm}\n",
         &[],
         expect![[r#"
-            error: setting `write.temperature` is "warm" (penname.yaml:1:22), expected a number from 0 to 10
+            error: setting `write.temperature` is "warm" (penname.yaml:1:22), expected auto, or a number from 0 to 10
         "#]],
     );
     check(
