@@ -12,7 +12,7 @@ pub(crate) fn draw(network: &Network, slot: &PairSlot, seed: Seed, b: f32) -> Pa
     let stream = &mut seed.stream(&slot.module);
     let a_bound = 1.0 / (n_in as f32).sqrt();
     let a = uniform(stream, rank * n_in, a_bound);
-    Pair { rank, n_in, n_out, a, b: uniform(stream, n_out * rank, b) }
+    Pair { rank, n_in, n_out, a, b: uniform(stream, n_out * rank, b), magnitude: None }
 }
 
 fn uniform(stream: &mut Stream, n: usize, bound: f32) -> Vec<f32> {
