@@ -37,7 +37,7 @@ pub struct CrossEntropy {
     pub gradient_scale: TensorId,
     /// Loss of each row in nats, zero without a target, (M, 1), f32.
     pub losses: TensorId,
-    /// Room for the logits of some rows at a time, (chunk, V), f32.
+    /// Room for what becomes of the logits of some rows at a time, (chunk, V).
     pub chunk: TensorId,
     /// Gradient of `x`, (M, D), zero in rows without a target.
     pub dx: Option<TensorId>,
@@ -61,9 +61,10 @@ impl Operation for CrossEntropy {
     fn check(&self, program: &Program) -> Result<(), ShapeError> {
         expect_reals(Self::NAME, program, self.x)?;
         expect_ids(Self::NAME, program, self.targets)?;
-        for tensor in [self.losses, self.chunk, self.gradient_scale] {
+        for tensor in [self.losses, self.gradient_scale] {
             expect_f32(Self::NAME, program, tensor)?;
         }
+        expect_reals(Self::NAME, program, self.chunk)?;
         expect_rows(Self::NAME, program, self.targets, self.x)?;
         expect_rows(Self::NAME, program, self.losses, self.x)?;
         expect_cols(Self::NAME, program, self.weight, program.cols(self.x))?;

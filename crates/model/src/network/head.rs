@@ -5,9 +5,9 @@ use penname_engine::op::{CrossEntropy, GatherRows, Linear, Projection};
 use penname_engine::program::Tensor;
 use penname_engine::{DType, Role, Rows, Section, TensorId};
 
-/// Rows whose logits exist at one time in the loss: 128 rows of a vocabulary of
-/// 49 152 are 25 MB, and enough for the products to run at full speed.
-const LOSS_ROWS: usize = 128;
+/// Memory for a column of what exists of the logits at one time, in the loss: 256 rows in bf16, 128 in
+/// f32. With a vocabulary of 49 152 that is 25 MB, and enough rows for the products to run at full speed.
+const LOSS_BYTES: usize = 512;
 
 impl Network {
     /// The rows whose result is wanted: those with loss, or those whose logits are.
@@ -46,10 +46,12 @@ impl Network {
         // Each chunk reads and writes the whole gradient of a trained head: then fewer, larger ones,
         // up to the size of that gradient.
         let is_trained = self.program.tensor(weight).role == Role::Weight { trainable: true };
-        let most = if is_trained { LOSS_ROWS.max(self.program.cols(weight)) } else { LOSS_ROWS };
-        let rows = most.min(self.setup.capacity.tokens.max(1));
-        let chunk =
-            self.program.activation("logits", Rows::Fixed(rows), self.program.rows(weight), DType::F32);
+        let dtype = self.setup.precision.dtype();
+        let few = LOSS_BYTES / dtype.bytes();
+        let most = if is_trained { few.max(self.program.cols(weight)) } else { few };
+        // One row more than are used: a device may want to lay them apart.
+        let rows = most.min(self.setup.capacity.tokens.max(1)) + 1;
+        let chunk = self.program.activation("logits", Rows::Fixed(rows), self.program.rows(weight), dtype);
         let op = CrossEntropy { x, weight, targets, gradient_scale, losses, chunk, dx: None, dweight: None };
         self.program.push(Section::Forward, op);
         losses

@@ -1,14 +1,31 @@
 //! The vocabulary projection and its cross entropy, some rows at a time.
+//!
+//! A task multiplies all rows of a chunk with a block of the vocabulary and turns the logits into
+//! exponentials while they are in its cache; see [`super::loss`]. When all blocks of the rows are
+//! known, the exponentials become the gradient where they lie.
 
 use super::device::Cpu;
 use super::elementwise;
 use super::embed;
-use super::gemm::{Epilogue, Operand, Segment};
-use super::loss::{LogitGrad, cross_entropy};
+use super::gemm::{Epilogue, Operand, Segment, gemm, scratch};
+use super::isa::Isa;
+use super::loss::{self, Parts, Settled, WIDEST};
+use super::pool::Pool;
 use super::view::{Elem, Mat, MatMut};
 use crate::backend::Bound;
 use crate::op::{self, IGNORE};
 use crate::program::Precision;
+
+/// Logits of a task: 128 KiB, which leave room for the block's weights in a second cache.
+const TASK_LOGITS: usize = 32 * 1024;
+/// The most rows of a task.
+const TASK_ROWS: usize = 512;
+/// Columns of the vocabulary that packed weights keep together.
+const PANEL: usize = 32;
+/// Rows this many bytes apart would have to be copied before they are multiplied.
+const ALIAS_BYTES: usize = 4096;
+/// Bytes between rows that would lie so.
+const APART_BYTES: usize = 64;
 
 impl Cpu {
     pub(super) fn cross_entropy(&self, bound: &Bound<'_>, op: &op::CrossEntropy) {
@@ -19,33 +36,38 @@ impl Cpu {
         if let Some(dx) = op.dx {
             elementwise::fill(&self.pool, self.isa, 0.0, self.mat_mut(bound, dx));
         }
-        let chunk = self.mat_mut(bound, op.chunk);
-        rows.chunks(chunk.rows)
+        let chunk = spread(self.mat_mut(bound, op.chunk), bound.program.compute());
+        // Chunks of equal size: each reads the whole vocabulary.
+        let n_chunks = rows.len().div_ceil(chunk.rows).max(1);
+        rows.chunks(rows.len().div_ceil(n_chunks).max(1))
             .for_each(|rows| self.classify_rows(bound, op, rows, chunk.rows(0, rows.len())));
     }
 
-    /// Loss and gradients of the rows given, whose logits fit into `logits`.
-    fn classify_rows(&self, bound: &Bound<'_>, op: &op::CrossEntropy, rows: &[u32], logits: MatMut<'_>) {
+    /// Loss and gradients of the rows given, whose exponentials fit into `chunk`.
+    fn classify_rows(&self, bound: &Bound<'_>, op: &op::CrossEntropy, rows: &[u32], chunk: MatMut<'_>) {
         let mut gathered = Vec::new();
         let x = self.pick(self.mat(bound, op.x), rows, &mut gathered);
-        let forward = Segment { a: x, b: self.forward_operand(bound, op.weight) };
-        self.product(bound, &[forward], &Epilogue::default(), logits);
-
         let targets = self.ids(bound, op.targets);
         let targets: Vec<u32> = rows.iter().map(|&row| targets[row as usize]).collect();
-        let mut losses = vec![0.0; rows.len()];
-        // SAFETY: the kernel reads a row of logits before it writes the gradient over it.
-        let read = unsafe { logits.as_mat() };
-        let wants_gradient = op.dx.is_some() || op.dweight.is_some();
-        let dlogits = self.gradient_over(bound, logits);
         let scale = self.floats(bound, op.gradient_scale)[0];
-        let gradient = wants_gradient.then_some(LogitGrad { scale, dlogits });
-        cross_entropy(&self.pool, self.isa, read, &targets, &mut losses, gradient);
+        let wants_gradient = op.dx.is_some() || op.dweight.is_some();
+        let powers = wants_gradient.then_some(chunk);
+        let job = Job {
+            alone: &self.alone,
+            isa: self.isa,
+            precision: bound.program.compute(),
+            x,
+            weight: self.forward_operand(bound, op.weight),
+            targets: &targets,
+            scale,
+            powers,
+        };
+        let losses = job.losses(&self.pool);
         let all_losses = self.floats_mut(bound, op.losses);
         rows.iter().zip(&losses).for_each(|(&row, &loss)| all_losses[row as usize] = loss);
 
         // SAFETY: written above, only read from here on.
-        let dlogits = unsafe { dlogits.as_mat() };
+        let dlogits = unsafe { chunk.as_mat() };
         if let Some(dx) = op.dx {
             let segment = Segment { a: dlogits, b: self.backward_operand(bound, op.weight) };
             self.place(bound, &[segment], rows, self.mat_mut(bound, dx));
@@ -55,18 +77,6 @@ impl Cpu {
             let segment = Segment { a: dlogits.mat(), b: Operand::Columns(x) };
             let accumulate = Epilogue { accumulate: true, ..Epilogue::default() };
             self.product(bound, &[segment], &accumulate, self.mat_mut(bound, dweight));
-        }
-    }
-
-    /// Room for the gradient in the memory of the logits: bf16 in the first half of each row if products round anyway.
-    fn gradient_over<'a>(&self, bound: &Bound<'_>, logits: MatMut<'a>) -> MatMut<'a> {
-        match bound.program.compute() {
-            Precision::F32 => logits,
-            Precision::Bf16 => {
-                let (rows, cols, stride) = (logits.rows, logits.cols, 2 * logits.stride);
-                // SAFETY: the same bytes as the logits, half as wide.
-                unsafe { MatMut::from_raw(logits.row_ptr(0), Elem::Bf16, rows, cols, stride) }
-            }
         }
     }
 
@@ -95,6 +105,117 @@ impl Cpu {
             elementwise::copy(&self.pool, self.isa, Mat::f32(values, 1, to.cols), to.rows(row as usize, 1));
         }
     }
+}
+
+/// Rows with loss, and what they are held against.
+struct Job<'a> {
+    /// A pool of one, for products on a thread of the pool.
+    alone: &'a Pool,
+    isa: Isa,
+    precision: Precision,
+    /// (rows, D).
+    x: Mat<'a>,
+    weight: Operand<'a>,
+    targets: &'a [u32],
+    /// Multiplies the gradient.
+    scale: f32,
+    /// Room for exponentials and then the gradient of the logits, if it is wanted, (rows, V).
+    powers: Option<MatMut<'a>>,
+}
+
+/// What a task computes of the logits.
+struct Area {
+    block: usize,
+    first_row: usize,
+    rows: usize,
+    first_col: usize,
+    cols: usize,
+}
+
+impl Job<'_> {
+    /// The loss of every row, and the gradient of its logits where there is room for it.
+    fn losses(&self, pool: &Pool) -> Vec<f32> {
+        let (n_rows, vocabulary) = (self.x.rows, self.weight.n());
+        let width = (TASK_LOGITS / n_rows.clamp(1, TASK_ROWS) / PANEL * PANEL).clamp(2 * PANEL, WIDEST);
+        let (n_blocks, n_pieces) = (vocabulary.div_ceil(width), n_rows.div_ceil(TASK_ROWS));
+        let (mut largest, mut totals) = (vec![0.0; n_blocks * n_rows], vec![0.0; n_blocks * n_rows]);
+        let parts = Parts {
+            largest: MatMut::f32(&mut largest, n_blocks, n_rows),
+            totals: MatMut::f32(&mut totals, n_blocks, n_rows),
+        };
+        let (mut found, mut losses) = (vec![0.0_f32; n_rows], vec![0.0_f32; n_rows]);
+        let (found, to) = (MatMut::f32(&mut found, n_rows, 1), MatMut::f32(&mut losses, n_rows, 1));
+        pool.run(n_blocks * n_pieces, |task| {
+            let (block, first_row) = (task / n_pieces, task % n_pieces * TASK_ROWS);
+            let first_col = block * width;
+            let (rows, cols) = (TASK_ROWS.min(n_rows - first_row), width.min(vocabulary - first_col));
+            // SAFETY: each task has an area of its own.
+            unsafe { self.exponentials(&Area { block, first_row, rows, first_col, cols }, &parts, found) };
+        });
+        pool.run(n_rows, |row| {
+            let settled = Settled::new(&parts, row);
+            // SAFETY: logits are complete, and each task owns its row of the rest.
+            unsafe {
+                let logit = found.as_mat().get(row, 0);
+                to.row_f32(row)[0] = settled.loss(logit);
+                if let Some(powers) = self.powers {
+                    let hit = (self.targets[row] as usize, logit, self.scale);
+                    loss::settle(self.isa, powers, (&parts, &settled), row, width, hit);
+                }
+            }
+        });
+        losses
+    }
+
+    /// Exponentials of some rows in one block, and the logits of targets that are in it.
+    ///
+    /// # Safety
+    /// No other thread touches the area.
+    unsafe fn exponentials(&self, at: &Area, parts: &Parts<'_>, found: MatMut<'_>) {
+        let Area { block, first_row, rows, first_col, cols } = *at;
+        scratch::with(rows * cols, |room| {
+            // SAFETY: the room was measured for them.
+            let logits = unsafe { MatMut::from_raw(room.cast(), Elem::F32, rows, cols, cols) };
+            let segment =
+                Segment { a: self.x.rows(first_row, rows), b: self.weight.columns(first_col, cols) };
+            gemm(self.alone, self.isa, self.precision, &[segment], &Epilogue::default(), logits);
+            // SAFETY: the area is this task's, and a target is in one block.
+            unsafe {
+                let logits = logits.as_mat();
+                for row in 0..rows {
+                    let target = self.targets[first_row + row] as usize;
+                    assert!(
+                        target < self.weight.n(),
+                        "target {target} in a vocabulary of {}",
+                        self.weight.n()
+                    );
+                    if (first_col..first_col + cols).contains(&target) {
+                        found.row_f32(first_row + row)[0] = logits.get(row, target - first_col);
+                    }
+                }
+                let powers = self.powers.map(|powers| powers.rows(first_row, rows).columns(first_col, cols));
+                let [largest, totals] =
+                    [parts.largest, parts.totals].map(|part| part.columns(first_row, rows).row_f32(block));
+                loss::exponentials(self.isa, logits, powers, largest, totals);
+            }
+        });
+    }
+}
+
+/// As many rows as the memory of `room` holds in the storage that products read, laid apart if
+/// they would otherwise have to be copied.
+fn spread(room: MatMut<'_>, precision: Precision) -> MatMut<'_> {
+    let elem = match precision {
+        Precision::F32 => Elem::F32,
+        Precision::Bf16 => Elem::Bf16,
+    };
+    let bytes = room.rows * room.stride * room.elem.bytes();
+    let dense = room.cols * elem.bytes();
+    let is_aliased = dense.is_multiple_of(ALIAS_BYTES) && bytes >= dense + APART_BYTES;
+    let row_bytes = if is_aliased { dense + APART_BYTES } else { dense };
+    let stride = row_bytes / elem.bytes();
+    // SAFETY: the same bytes.
+    unsafe { MatMut::from_raw(room.row_ptr(0), elem, bytes / row_bytes, room.cols, stride) }
 }
 
 /// The first of `rows` if they are consecutive.

@@ -28,6 +28,8 @@ pub(super) enum Buffer {
 #[derive(Debug)]
 pub struct Cpu {
     pub(super) pool: Pool,
+    /// For products inside a task of the pool.
+    pub(super) alone: Pool,
     pub(super) isa: Isa,
     buffers: Vec<Option<Buffer>>,
 }
@@ -45,7 +47,8 @@ impl Cpu {
     /// If the processor lacks the instructions.
     pub fn with(threads: NonZeroUsize, isa: Isa) -> Self {
         assert!(isa.is_present(), "this processor lacks {isa}");
-        Self { pool: Pool::new(threads), isa, buffers: vec![None] }
+        let alone = Pool::new(NonZeroUsize::MIN);
+        Self { pool: Pool::new(threads), alone, isa, buffers: vec![None] }
     }
 
     /// The instructions in use.

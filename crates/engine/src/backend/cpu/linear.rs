@@ -6,12 +6,12 @@ mod low_rank;
 
 use super::device::Cpu;
 use super::elementwise;
+use super::gemm::scratch::Held;
 use super::gemm::{Epilogue, Operand, Segment, gemm, transpose};
 use super::view::{Elem, Mat, MatMut};
 use crate::backend::Bound;
 use crate::op;
 use crate::program::TensorId;
-use half::bf16;
 use low_rank::Pair;
 
 impl Cpu {
@@ -128,19 +128,12 @@ impl Cpu {
     }
 
     pub(super) fn transposed(&self, mat: Mat<'_>) -> Transposed {
-        let (rows, cols) = (mat.cols, mat.rows);
-        match mat.elem {
-            Elem::F32 => {
-                let mut data = vec![0.0; rows * cols];
-                transpose(&self.pool, mat, MatMut::f32(&mut data, rows, cols));
-                Transposed { rows, cols, data: Numbers::F32(data) }
-            }
-            Elem::Bf16 => {
-                let mut data = vec![bf16::ZERO; rows * cols];
-                transpose(&self.pool, mat, MatMut::bf16(&mut data, rows, cols));
-                Transposed { rows, cols, data: Numbers::Bf16(data) }
-            }
-        }
+        let (rows, cols, elem) = (mat.cols, mat.rows, mat.elem);
+        let mut room = Held::new((rows * cols * elem.bytes()).div_ceil(4));
+        // SAFETY: the room was measured for it.
+        let to = unsafe { MatMut::from_raw(room.as_mut_ptr().cast(), elem, rows, cols, cols) };
+        transpose(&self.pool, self.isa, mat, to);
+        Transposed { rows, cols, elem, room }
     }
 }
 
@@ -148,19 +141,14 @@ impl Cpu {
 pub(super) struct Transposed {
     rows: usize,
     cols: usize,
-    data: Numbers,
-}
-
-enum Numbers {
-    F32(Vec<f32>),
-    Bf16(Vec<bf16>),
+    elem: Elem,
+    room: Held,
 }
 
 impl Transposed {
     pub(super) fn mat(&self) -> Mat<'_> {
-        match &self.data {
-            Numbers::F32(data) => Mat::f32(data, self.rows, self.cols),
-            Numbers::Bf16(data) => Mat::bf16(data, self.rows, self.cols),
-        }
+        let Self { rows, cols, elem, .. } = *self;
+        // SAFETY: written when it was made, and only read since.
+        unsafe { Mat::from_raw(self.room.as_ptr().cast(), elem, rows, cols, cols) }
     }
 }

@@ -1,8 +1,14 @@
-//! Cross entropy over the vocabulary, with its gradient in the same visit.
+//! Cross entropy over the vocabulary, with its gradient, block by block.
 //!
-//! A row is read twice: once for its largest logit and the sum of exponentials,
-//! both found together block by block, and once more, now from a near cache, to
-//! write the gradient.
+//! ```text
+//! logits of a block of columns, in cache        all blocks of a row
+//!   largest m_b, Σ exp(z − m_b) ─────────────→  m, ln Σ exp(z − m)
+//!   exp(z − m_b), stored as products read it ─→ × c · exp(m_b − m) / Σ, less c at the target
+//! ```
+//!
+//! Logits are never stored: what is left of a block is one exponential for each, rounded as
+//! products round their inputs, and two numbers a row. Losses and the gradient at the target are
+//! made of numbers that were not rounded.
 
 use super::isa::Isa;
 use super::math::{exp2, max, sum};
@@ -13,43 +19,111 @@ use super::view::{Mat, MatMut};
 use std::f32::consts::LOG2_E;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// Where [`cross_entropy`] leaves the gradient of the logits.
-#[derive(Debug, Clone, Copy)]
-pub struct LogitGrad<'a> {
-    /// Multiplies the gradient: one over the number of trained tokens.
-    pub scale: f32,
-    /// `scale · (softmax − onehot)`, (rows, V). It may be the memory of the logits,
-    /// also as bf16 over f32 if each row starts where the row of logits does.
-    pub dlogits: MatMut<'a>,
+/// The most columns of a block.
+pub(super) const WIDEST: usize = 256;
+
+/// What is known of the exponentials of some rows, one block of columns after the other.
+pub(super) struct Parts<'a> {
+    /// The largest logit of each block and row, (blocks, rows).
+    pub(super) largest: MatMut<'a>,
+    /// Σ exp(z − largest), (blocks, rows).
+    pub(super) totals: MatMut<'a>,
 }
 
-/// The loss of every row in nats, −log softmax(logits)\[target\], and its gradient if wanted.
+kernel! {
+    /// Exponentials of one block, less its largest logit row by row: their sums, and themselves if wanted.
+    ///
+    /// # Shapes
+    /// `logits` (rows, at most [`WIDEST`]), as is `powers`; `largest` and `totals` (rows).
+    pub(super) fn exponentials<S>(
+        logits: Mat<'_>,
+        powers: Option<MatMut<'_>>,
+        largest: &mut [f32],
+        totals: &mut [f32],
+    ) {
+        let mut block = [0.0; WIDEST];
+        for row in 0..logits.rows {
+            let block = &mut block[..logits.cols];
+            read(logits, row, 0, block);
+            let top = max(block);
+            // Where nothing is finite nothing is subtracted: infinity less itself is no number.
+            let base = if top == f32::NEG_INFINITY { 0.0 } else { top };
+            block.iter_mut().for_each(|x| *x = power::<S>(*x, base));
+            (largest[row], totals[row]) = (top, sum(block));
+            if let Some(powers) = powers {
+                // SAFETY: the caller gives each block and its rows to one task.
+                unsafe { write(powers, row, 0, block) };
+            }
+        }
+    }
+}
+
+/// A row whose blocks are all known.
+pub(super) struct Settled {
+    largest: f32,
+    total: f64,
+}
+
+impl Settled {
+    /// Brings the blocks of row `row` together.
+    pub(super) fn new(parts: &Parts<'_>, row: usize) -> Self {
+        // SAFETY: nobody writes the parts any more.
+        let (tops, totals) = unsafe { (parts.largest.as_mat(), parts.totals.as_mat()) };
+        let each = || (0..tops.rows).map(|block| (tops.get(block, row), totals.get(block, row)));
+        let largest = each().fold(f32::NEG_INFINITY, |most, (top, _)| if top > most { top } else { most });
+        let share = |(top, total): (f32, f32)| f64::from(total) * f64::from(top - largest).exp();
+        Self { largest, total: each().map(share).sum() }
+    }
+
+    /// −log softmax at a logit, in nats.
+    pub(super) fn loss(&self, logit: f32) -> f32 {
+        (self.total.ln() - (f64::from(logit) - f64::from(self.largest))) as f32
+    }
+
+    /// `scale` over what the exponentials less `top` add up to.
+    fn factor(&self, top: f32, scale: f32) -> f32 {
+        (f64::from(scale) / self.total * f64::from(top - self.largest).exp()) as f32
+    }
+}
+
+/// Turns the exponentials of row `row` into `scale · (softmax − onehot)`, in place.
 ///
 /// # Shapes
-/// `logits` (rows, V); `targets`, `losses` (rows).
+/// `powers` (rows, V), blocks of `width` columns.
 ///
-/// # Panics
-/// If the shapes differ or a target is not below V.
-pub fn cross_entropy(
-    pool: &Pool,
+/// # Safety
+/// No other thread touches the row.
+pub(super) unsafe fn settle(
     isa: Isa,
-    logits: Mat<'_>,
-    targets: &[u32],
-    losses: &mut [f32],
-    grad: Option<LogitGrad<'_>>,
+    powers: MatMut<'_>,
+    (parts, settled): (&Parts<'_>, &Settled),
+    row: usize,
+    width: usize,
+    (target, logit, scale): (usize, f32, f32),
 ) {
-    let rows = logits.rows;
-    assert_eq!((targets.len(), losses.len()), (rows, rows), "a target and a loss for every row");
-    if let Some(grad) = grad {
-        let shape = (grad.dlogits.rows, grad.dlogits.cols);
-        assert_eq!(shape, (rows, logits.cols), "the gradient has the shape of the logits");
+    for (block, at) in (0..powers.cols).step_by(width).enumerate() {
+        let n = width.min(powers.cols - at);
+        // SAFETY: nobody writes the parts any more.
+        let top = unsafe { parts.largest.as_mat() }.get(block, row);
+        multiply(isa, powers.columns(at, n), row, settled.factor(top, scale));
     }
-    let losses = MatMut::f32(losses, rows, 1);
-    pool.run(rows, |row| {
-        let loss = loss_row(isa, logits, row, targets[row], grad);
-        // SAFETY: each task owns its row.
-        unsafe { losses.row_f32(row)[0] = loss };
-    });
+    let probability = f64::from(logit - settled.largest).exp() / settled.total;
+    let gradient = f64::from(scale) * (probability - 1.0);
+    // SAFETY: the row is this task's, by the caller's promise.
+    unsafe { write(powers, row, target, &[gradient as f32]) };
+}
+
+kernel! {
+    fn multiply<S>(x: MatMut<'_>, row: usize, factor: f32) {
+        let mut block = [0.0; WIDEST];
+        let block = &mut block[..x.cols];
+        // SAFETY: the row is this task's, and the copy ends before it is written.
+        unsafe {
+            read(x.as_mat(), row, 0, block);
+            block.iter_mut().for_each(|x| *x *= factor);
+            write(x, row, 0, block);
+        }
+    }
 }
 
 /// The column of the largest number of every row, the first of equals. NaN is passed over.
@@ -61,30 +135,6 @@ pub fn argmax(pool: &Pool, isa: Isa, x: Mat<'_>, columns: &mut [u32]) {
     let found: Vec<AtomicU32> = columns.iter().map(|_| AtomicU32::new(0)).collect();
     pool.run(x.rows, |row| found[row].store(largest_column(isa, x, row) as u32, Ordering::Relaxed));
     columns.iter_mut().zip(found).for_each(|(column, found)| *column = found.into_inner());
-}
-
-kernel! {
-    fn loss_row<S>(logits: Mat<'_>, row: usize, target: u32, grad: Option<LogitGrad<'_>>) -> f32 {
-        let target = target as usize;
-        assert!(target < logits.cols, "target {target} in a vocabulary of {}", logits.cols);
-        let mut block = [0.0; BLOCK];
-        let (largest, total) = normalizer::<S>(logits, row, &mut block);
-        let picked = logits.get(row, target);
-        if let Some(LogitGrad { scale, dlogits }) = grad {
-            let factor = (f64::from(scale) / total) as f32;
-            for (at, n) in blocks(logits.cols) {
-                let block = &mut block[..n];
-                read(logits, row, at, block);
-                block.iter_mut().for_each(|x| *x = power::<S>(*x, largest) * factor);
-                if (at..at + n).contains(&target) {
-                    block[target - at] -= scale;
-                }
-                // SAFETY: this task owns the row.
-                unsafe { write(dlogits, row, at, block) };
-            }
-        }
-        (total.ln() - (f64::from(picked) - f64::from(largest))) as f32
-    }
 }
 
 kernel! {
@@ -104,24 +154,6 @@ kernel! {
     }
 }
 
-/// The largest logit m and Σ exp(x − m), the sum of blocks in f64.
-#[inline(always)]
-fn normalizer<S: Simd>(logits: Mat<'_>, row: usize, block: &mut [f32; BLOCK]) -> (f32, f64) {
-    let (mut largest, mut total) = (f32::NEG_INFINITY, 0.0_f64);
-    for (at, n) in blocks(logits.cols) {
-        let block = &mut block[..n];
-        read(logits, row, at, block);
-        let top = max(block);
-        if top > largest {
-            total *= f64::from(largest - top).exp();
-            largest = top;
-        }
-        block.iter_mut().for_each(|x| *x = power::<S>(*x, largest));
-        total += f64::from(sum(block));
-    }
-    (largest, total)
-}
-
 /// exp(x − largest), for x not above it. An error in the last bits of the exponent
 /// weighs most where the power is next to nothing.
 #[inline(always)]
@@ -132,7 +164,7 @@ fn power<S: Simd>(x: f32, largest: f32) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::backend::cpu::row::tests::{Buffer, assert_close, assert_same, noise, pools};
+    use crate::backend::cpu::row::tests::{Buffer, assert_close, noise, pools};
     use crate::backend::cpu::view::Elem;
 
     fn reference(x: &[f64], target: usize, scale: f64) -> (f64, Vec<f64>) {
@@ -143,33 +175,53 @@ mod tests {
         (total.ln() + top - x[target], grad.collect())
     }
 
+    /// Loss and gradient of every row, in blocks of `width` columns.
+    fn by_blocks(
+        isa: Isa,
+        elem: Elem,
+        logits: &[f32],
+        targets: &[usize],
+        width: usize,
+    ) -> (Vec<f32>, Buffer) {
+        let (rows, scale) = (targets.len(), 0.125);
+        let cols = logits.len() / rows;
+        let n_blocks = cols.div_ceil(width);
+        let mut powers = Buffer::new(elem, &vec![0.0; logits.len()]);
+        let (mut tops, mut totals) = (vec![9.0; rows * n_blocks], vec![9.0; rows * n_blocks]);
+        let mat = powers.mat_mut(rows, cols);
+        for (block, at) in (0..cols).step_by(width).enumerate() {
+            let n = width.min(cols - at);
+            let own = block * rows..(block + 1) * rows;
+            let part = Mat::f32(logits, rows, cols).columns(at, n);
+            exponentials(isa, part, Some(mat.columns(at, n)), &mut tops[own.clone()], &mut totals[own]);
+        }
+        let largest = MatMut::f32(&mut tops, n_blocks, rows);
+        let parts = Parts { largest, totals: MatMut::f32(&mut totals, n_blocks, rows) };
+        let settle_row = |row: usize| {
+            let settled = Settled::new(&parts, row);
+            let logit = logits[row * cols + targets[row]];
+            // SAFETY: one thread.
+            unsafe { settle(isa, mat, (&parts, &settled), row, width, (targets[row], logit, scale)) };
+            settled.loss(logit)
+        };
+        ((0..rows).map(settle_row).collect(), powers)
+    }
+
     fn check(elem: Elem, rows: usize, cols: usize, spread: f32) {
-        let scale = 0.125_f32;
-        let logits = Buffer::new(elem, &noise(rows * cols, 1).iter().map(|x| x * spread).collect::<Vec<_>>());
-        let targets: Vec<u32> = (0..rows).map(|row| ((row * 7919 + cols - 1) % cols) as u32).collect();
-        let wide = logits.wide();
+        let logits: Vec<f32> = noise(rows * cols, 1).iter().map(|x| x * spread).collect();
+        let targets: Vec<usize> = (0..rows).map(|row| (row * 7919 + cols - 1) % cols).collect();
+        let wide: Vec<f64> = logits.iter().map(|&x| x.into()).collect();
         let by_row = wide.chunks(cols).zip(&targets);
-        let want: Vec<_> = by_row.map(|(x, target)| reference(x, *target as usize, scale.into())).collect();
+        let want: Vec<_> = by_row.map(|(x, target)| reference(x, *target, 0.125)).collect();
         let want_losses: Vec<f64> = want.iter().map(|(loss, _)| *loss).collect();
         let want_grad: Vec<f64> = want.into_iter().flat_map(|(_, grad)| grad).collect();
         let tolerance = if elem == Elem::F32 { 2e-6 } else { 1.0 / 256.0 };
         for isa in Isa::available() {
-            let mut of_isa = None;
-            for pool in pools() {
-                let mut alone = vec![0.0; rows];
-                cross_entropy(&pool, isa, logits.mat(rows, cols), &targets, &mut alone, None);
-                let mut losses = vec![0.0; rows];
-                let mut grad = logits.clone();
-                let dlogits = grad.mat_mut(rows, cols);
-                // SAFETY: the kernel copies a block before it writes it.
-                let same = unsafe { dlogits.as_mat() };
-                cross_entropy(&pool, isa, same, &targets, &mut losses, Some(LogitGrad { scale, dlogits }));
-                assert_eq!(alone, losses, "{isa}");
-                let got: Vec<f64> = losses.iter().map(|&x| x.into()).collect();
-                assert_close("loss", &got, &want_losses, 1e-6);
+            for width in [32, 96, WIDEST] {
+                let (losses, grad) = by_blocks(isa, elem, &logits, &targets, width);
+                let losses: Vec<f64> = losses.iter().map(|&x| x.into()).collect();
+                assert_close("loss", &losses, &want_losses, 1e-6);
                 assert_close("gradient", &grad.wide(), &want_grad, tolerance);
-                let got = (losses, grad);
-                assert_same(isa, &mut of_isa, got);
             }
         }
     }
@@ -181,41 +233,25 @@ mod tests {
                 check(elem, rows, cols, spread);
             }
         }
-        cross_entropy(&pools()[0], Isa::best(), Mat::f32(&[], 0, 4), &[], &mut [], None);
     }
 
     #[test]
     fn huge_logits_do_not_overflow() {
-        let logits = [1e30, -1e30, 0.0, f32::NEG_INFINITY];
-        let mut losses = [9.0];
-        cross_entropy(&pools()[0], Isa::best(), Mat::f32(&logits, 1, 4), &[0], &mut losses, None);
-        assert_eq!(losses, [0.0]);
+        let mut logits = vec![f32::NEG_INFINITY; 100];
+        (logits[0], logits[1], logits[2]) = (1e30, -1e30, 0.0);
+        for isa in Isa::available() {
+            let (losses, grad) = by_blocks(isa, Elem::F32, &logits, &[0], 32);
+            assert_eq!(losses, [0.0]);
+            assert!(grad.wide().iter().all(|g| *g == 0.0));
+        }
     }
 
     #[test]
-    fn the_gradient_may_be_bf16_in_the_memory_of_f32_logits() {
-        let (rows, cols) = (3, 2050);
-        let logits = noise(rows * cols, 4);
-        let (targets, mut losses) = ([3, 0, 2049], [0.0; 3]);
-        let mut apart = Buffer::new(Elem::Bf16, &vec![0.0; rows * cols]);
-        let grad = LogitGrad { scale: 0.5, dlogits: apart.mat_mut(rows, cols) };
-        let mat = Mat::f32(&logits, rows, cols);
-        cross_entropy(&pools()[1], Isa::best(), mat, &targets, &mut losses, Some(grad));
-        let mut memory = logits.clone();
-        let ptr = memory.as_mut_ptr().cast::<u8>();
-        // SAFETY: the memory holds twice as many bf16; the kernel reads ahead of what it writes.
-        let (mat, dlogits) = unsafe {
-            (
-                Mat::from_raw(ptr, Elem::F32, rows, cols, cols),
-                MatMut::from_raw(ptr, Elem::Bf16, rows, cols, 2 * cols),
-            )
-        };
-        let grad = LogitGrad { scale: 0.5, dlogits };
-        cross_entropy(&pools()[1], Isa::best(), mat, &targets, &mut losses, Some(grad));
-        // SAFETY: the kernel is done.
-        let within = unsafe { dlogits.as_mat() };
-        for (row, col) in (0..rows).flat_map(|row| (0..cols).map(move |col| (row, col))) {
-            assert_eq!(within.get(row, col), apart.mat(rows, cols).get(row, col), "{row} {col}");
+    fn what_is_no_number_is_not_hidden() {
+        let mut logits = vec![0.0; 100];
+        logits[70] = f32::NAN;
+        for isa in Isa::available() {
+            assert!(by_blocks(isa, Elem::F32, &logits, &[0], 32).0[0].is_nan());
         }
     }
 
@@ -229,11 +265,5 @@ mod tests {
         let mut column = [0];
         argmax(&pools()[0], Isa::best(), Mat::f32(&wide, 1, 5000), &mut column);
         assert!(wide.iter().all(|x| *x <= wide[column[0] as usize]));
-    }
-
-    #[test]
-    #[should_panic(expected = "target 4 in a vocabulary of 4")]
-    fn a_target_outside_the_vocabulary_is_named() {
-        cross_entropy(&pools()[0], Isa::best(), Mat::f32(&[0.0; 4], 1, 4), &[4], &mut [0.0], None);
     }
 }

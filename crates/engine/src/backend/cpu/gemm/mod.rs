@@ -29,7 +29,7 @@ mod kernel;
 mod pack;
 mod panels;
 mod saturate;
-mod scratch;
+pub(super) mod scratch;
 mod split;
 mod task;
 #[cfg(test)]
@@ -78,6 +78,19 @@ impl Operand<'_> {
             Self::Columns(mat) => mat.cols,
             Self::Panels(panels) => panels.n(),
             Self::PanelsTransposed(panels) => panels.k(),
+        }
+    }
+
+    /// Columns `at..at + n` of what the product sees.
+    ///
+    /// # Panics
+    /// If they do not exist, or cut panels.
+    pub fn columns(self, at: usize, n: usize) -> Self {
+        match self {
+            Self::Rows(mat) => Self::Rows(mat.rows(at, n)),
+            Self::Columns(mat) => Self::Columns(mat.columns(at, n)),
+            Self::Panels(panels) => Self::Panels(panels.rows(at..at + n)),
+            Self::PanelsTransposed(_) => unreachable!("columns of panels seen from the side"),
         }
     }
 }

@@ -30,13 +30,37 @@ thread_local! {
     static IDLE: RefCell<Vec<Vec<Line>>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Calls `f` with `words` words of initialised but arbitrary memory.
-pub(super) fn with<R>(words: usize, f: impl FnOnce(*mut u32) -> R) -> R {
-    let mut buffer = IDLE.with_borrow_mut(Vec::pop).unwrap_or_default();
-    if buffer.len() * LINE < words {
-        buffer = lines(words);
+/// Memory that its thread finds again when this is dropped.
+pub(in crate::backend::cpu) struct Held(Vec<Line>);
+
+impl Held {
+    /// At least `words` words, initialised but arbitrary.
+    pub(in crate::backend::cpu) fn new(words: usize) -> Self {
+        let mut buffer = IDLE.with_borrow_mut(Vec::pop).unwrap_or_default();
+        if buffer.len() * LINE < words {
+            buffer = lines(words);
+        }
+        Self(buffer)
     }
-    let result = f(buffer.as_mut_ptr().cast());
-    IDLE.with_borrow_mut(|idle| idle.push(buffer));
-    result
+
+    pub(in crate::backend::cpu) fn as_ptr(&self) -> *const u32 {
+        self.0.as_ptr().cast()
+    }
+
+    pub(in crate::backend::cpu) fn as_mut_ptr(&mut self) -> *mut u32 {
+        self.0.as_mut_ptr().cast()
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let buffer = std::mem::take(&mut self.0);
+        // A thread that is ending keeps nothing.
+        let _ = IDLE.try_with(|idle| idle.borrow_mut().push(buffer));
+    }
+}
+
+/// Calls `f` with `words` words of initialised but arbitrary memory.
+pub(in crate::backend::cpu) fn with<R>(words: usize, f: impl FnOnce(*mut u32) -> R) -> R {
+    f(Held::new(words).as_mut_ptr())
 }

@@ -188,14 +188,16 @@ fn panels_in_part_are_products_in_part() {
 #[test]
 fn transposing_twice_returns() {
     for elem in [Elem::F32, Elem::Bf16] {
-        for (rows, cols) in [(1, 1), (33, 70), (64, 16), (0, 3)] {
+        for (rows, cols) in [(1, 1), (33, 70), (64, 16), (96, 64), (0, 3)] {
             let from = Owned::new(elem, rows, cols, 7);
-            let mut to = Owned::new(elem, cols, rows, 8);
-            transpose(&pool(2), from.mat(), to.mat_mut());
-            assert!(to.has_intact_canaries());
-            for row in 0..rows {
-                for col in 0..cols {
-                    assert_eq!(from.mat().get(row, col), to.mat().get(col, row));
+            for isa in Isa::available() {
+                let mut to = Owned::new(elem, cols, rows, 8);
+                transpose(&pool(2), isa, from.mat(), to.mat_mut());
+                assert!(to.has_intact_canaries());
+                for row in 0..rows {
+                    for col in 0..cols {
+                        assert_eq!(from.mat().get(row, col), to.mat().get(col, row), "{isa}");
+                    }
                 }
             }
         }

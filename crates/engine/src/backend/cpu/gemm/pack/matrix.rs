@@ -51,7 +51,11 @@ unsafe fn read<S: Simd>(
                 word::pairs(word::read_bf16(mat, row + idx, 2 * first, count, |line| S::round(line)))
             } else {
                 let line = word::read(mat, row + idx, first, count.min(BLOCK));
-                std::array::from_fn(|word| float(line[word], form))
+                let mut words = [0; BLOCK];
+                for word in 0..BLOCK {
+                    words[word] = float(line[word], form);
+                }
+                words
             }
         };
     }
@@ -92,10 +96,16 @@ pub(in super::super) unsafe fn columns<S: Simd>(mat: Mat<'_>, form: Form, to: *m
 /// One row of a panel from the columns of `mat`.
 #[inline(always)]
 unsafe fn line<S: Simd>(mat: Mat<'_>, word: usize, cols: usize, form: Form) -> [u32; PANEL] {
+    // Loops: `array::from_fn` may become a call, compiled without these instructions.
+    let mut words = [0; PANEL];
     // SAFETY: rows are checked to exist, and have `cols` numbers.
     unsafe {
         if form != Form::Pairs {
-            return word::read(mat, word, 0, cols).map(|x| float(x, form));
+            let line = word::read(mat, word, 0, cols);
+            for col in 0..LINE {
+                words[col] = float(line[col], form);
+            }
+            return words;
         }
         let early = word::read_bf16(mat, 2 * word, 0, cols, |line| S::round(line));
         let late = if 2 * word + 1 < mat.rows {
@@ -103,7 +113,10 @@ unsafe fn line<S: Simd>(mat: Mat<'_>, word: usize, cols: usize, form: Form) -> [
         } else {
             [0; LINE]
         };
-        std::array::from_fn(|col| word::pair(early[col], late[col]))
+        for col in 0..LINE {
+            words[col] = word::pair(early[col], late[col]);
+        }
+        words
     }
 }
 
