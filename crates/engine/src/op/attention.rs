@@ -10,14 +10,29 @@
 //! o_i  = Σ_j p_ij v_j
 //! ```
 //!
+//! In a sliding window of W rows, row i of its document sees of those only the
+//! last W, itself among them; the shared prefix counts as the document's
+//! beginning. A head with a sink s has exp(s) in its sum: what goes there
+//! goes nowhere.
+//!
 //! Backwards, with `δ_i = do_i · o_i` and `ds_ij = p_ij (do_i · v_j − δ_i)`:
 //! `dv_j = Σ p_ij do_i`, `dq_i = scale Σ ds_ij k_j`, `dk_j = scale Σ ds_ij q_i`,
-//! sums over the query heads that share a kv head. Only `lse` is saved, so
+//! sums over the query heads that share a kv head, and of a sink
+//! `ds = −Σ_i exp(s − lse_i) δ_i`. Only `lse` is saved, so
 //! memory is linear in the number of rows.
 //!
 //! # Source
 //! Dao et al., "FlashAttention", 2022, arXiv 2205.14135, appendix B; grouped
-//! heads after Ainslie et al., "GQA", 2023, arXiv 2305.13245.
+//! heads after Ainslie et al., "GQA", 2023, arXiv 2305.13245; windows after
+//! Beltagy et al., "Longformer", 2020, arXiv 2004.05150; sinks as gpt-oss has
+//! them, after Xiao et al., "Efficient Streaming Language Models with Attention
+//! Sinks", 2023, arXiv 2309.17453.
+
+mod backward;
+mod cached;
+
+pub use backward::AttentionBackward;
+pub use cached::CachedAttention;
 
 use super::{
     Access, Host, Operation, Real, expect, expect_cols, expect_f32, expect_ids, expect_reals, expect_rows,
@@ -73,42 +88,14 @@ pub struct Attention {
     pub heads: Heads,
     /// Multiplies the products of queries and keys.
     pub scale: f32,
+    /// W, at least 1: the most rows that a row sees, itself among them.
+    pub window: Option<usize>,
+    /// What competes with the rows for attention, (1, H), f32.
+    pub sinks: Option<TensorId>,
     /// Result, (M, H·E).
     pub out: TensorId,
     /// ln Σ exp of each row and head, (M, H), f32: all that the backward pass needs.
     pub lse: TensorId,
-}
-
-/// The gradient of [`Attention`].
-#[derive(Debug, Clone, PartialEq)]
-pub struct AttentionBackward {
-    /// The operation as it ran forward.
-    pub forward: Attention,
-    /// Gradient of the result, (M, H·E).
-    pub dout: TensorId,
-    /// Gradient of queries, keys and values, (M, (H + 2K)·E).
-    pub dqkv: TensorId,
-}
-
-/// Attention over a cache: stores the new keys and values, then looks back over all of them.
-#[derive(Debug, Clone, PartialEq)]
-pub struct CachedAttention {
-    /// Queries, keys and values of the new rows, (M, (H + 2K)·E).
-    pub qkv: TensorId,
-    /// For each row the first cache row of its sequence, (M, 1).
-    pub first: TensorId,
-    /// For each row the cache row it is stored in; it sees `first..=at`, (M, 1).
-    pub at: TensorId,
-    /// Cached keys, (C, K·E).
-    pub keys: TensorId,
-    /// Cached values, (C, K·E).
-    pub values: TensorId,
-    /// How the columns divide.
-    pub heads: Heads,
-    /// Multiplies the products of queries and keys.
-    pub scale: f32,
-    /// Result, (M, H·E).
-    pub out: TensorId,
 }
 
 fn check_heads(
@@ -125,17 +112,37 @@ fn check_heads(
     expect(op, program, qkv, "query heads beyond a multiple of kv heads", heads.query % heads.kv.max(1), 0)
 }
 
+/// Requires a window that has room for a row, and a sink for every query head.
+fn check_reach(
+    op: &'static str,
+    program: &Program,
+    heads: Heads,
+    (window, sinks): (Option<usize>, Option<TensorId>),
+) -> Result<(), ShapeError> {
+    if let Some(sinks) = sinks {
+        expect_f32(op, program, sinks)?;
+        expect(op, program, sinks, "rows", program.rows(sinks), 1)?;
+        expect_cols(op, program, sinks, heads.query)?;
+    }
+    match window {
+        Some(0) => {
+            Err(ShapeError::Mismatch { op, tensor: "window".to_owned(), what: "rows", found: 0, expected: 1 })
+        }
+        _ => Ok(()),
+    }
+}
+
 fn dot<R: Real>(a: &[R], b: &[R]) -> R {
     let mut sum = R::zero();
     a.iter().zip(b).for_each(|(&a, &b)| sum += a * b);
     sum
 }
 
-/// Turns scores into probabilities in place and returns ln Σ exp.
-fn softmax<R: Real>(scores: &mut [R]) -> R {
-    let max = scores.iter().fold(scores[0], |m, &s| if s > m { s } else { m });
+/// Turns scores into probabilities in place, beside a sink if there is one, and returns ln Σ exp.
+fn softmax<R: Real>(scores: &mut [R], sink: Option<R>) -> R {
+    let max = scores.iter().chain(&sink).fold(scores[0], |m, &s| if s > m { s } else { m });
     let mut sum = R::zero();
-    scores.iter().for_each(|&s| sum += (s - max).exp());
+    scores.iter().chain(&sink).for_each(|&s| sum += (s - max).exp());
     let lse = max + sum.ln();
     scores.iter_mut().for_each(|s| *s = (*s - lse).exp());
     lse
@@ -148,6 +155,7 @@ impl Operation for Attention {
         visitor(Access::Read, &mut self.qkv);
         visitor(Access::Read, &mut self.starts);
         visit_option(visitor, Access::Read, &mut self.shared);
+        visit_option(visitor, Access::Read, &mut self.sinks);
         visitor(Access::Write, &mut self.out);
         visitor(Access::Write, &mut self.lse);
     }
@@ -156,6 +164,7 @@ impl Operation for Attention {
         check_heads(Self::NAME, program, self.qkv, self.out, self.heads)?;
         expect_ids(Self::NAME, program, self.starts)?;
         self.shared.map_or(Ok(()), |shared| expect_ids(Self::NAME, program, shared))?;
+        check_reach(Self::NAME, program, self.heads, (self.window, self.sinks))?;
         expect_f32(Self::NAME, program, self.lse)?;
         expect_cols(Self::NAME, program, self.lse, self.heads.query)
     }
@@ -163,7 +172,9 @@ impl Operation for Attention {
     fn flops(&self, program: &Program, extent: Extent) -> u64 {
         // One document over all rows: the most it can be.
         let rows = extent.rows(program.tensor(self.qkv).rows) as u64;
-        2 * rows * rows * self.heads.query_cols() as u64
+        2 * rows
+            * self.window.map_or(rows, |window| rows.min(2 * window as u64))
+            * self.heads.query_cols() as u64
     }
 
     fn reference<R: Real>(&self, host: &mut Host<R>) {
@@ -187,8 +198,17 @@ impl Operation for Attention {
 
     fn derive(&self, derive: &mut Derive<'_>) {
         let Some(dout) = derive.gradient(self.out) else { return };
-        let Some(dqkv) = derive.fresh_gradient(self.qkv) else { return };
-        derive.emit(AttentionBackward { forward: self.clone(), dout, dqkv });
+        let dsinks = self.sinks.and_then(|sinks| derive.weight_gradient(sinks));
+        let dqkv = match derive.fresh_gradient(self.qkv) {
+            Some(dqkv) => dqkv,
+            None if dsinks.is_some() => {
+                let (rows, dtype) =
+                    (derive.program().tensor(self.qkv).rows, derive.program().tensor(self.qkv).dtype);
+                derive.scratch("dqkv", rows, self.heads.total_cols(), dtype)
+            }
+            None => return,
+        };
+        derive.emit(AttentionBackward { forward: self.clone(), dout, dqkv, dsinks });
         derive.contribute(self.qkv, dqkv);
     }
 }
@@ -197,8 +217,10 @@ impl Attention {
     /// The rows that a row sees.
     fn seen<R: Real>(&self, host: &Host<R>, row: usize) -> impl Iterator<Item = usize> + use<R> {
         let first = host.ids(self.starts)[row] as usize;
-        let shared = self.shared.map_or(0, |shared| host.ids(shared)[0] as usize);
-        (0..shared.min(first)).chain(first..=row)
+        let shared = self.shared.map_or(0, |shared| host.ids(shared)[0] as usize).min(first);
+        // Of the document as it would be alone, the shared rows first: where the window begins.
+        let begin = self.window.map_or(0, |window| (shared + row - first + 1).saturating_sub(window));
+        (begin.min(shared)..shared).chain(first + begin.saturating_sub(shared)..=row)
     }
 
     /// Probabilities of one row and head over the rows of its document so far.
@@ -209,119 +231,8 @@ impl Attention {
         let scale = R::from_f64(f64::from(self.scale));
         let mut scores: Vec<R> =
             self.seen(host, row).map(|j| scale * dot(query, &host.row(self.qkv, j)[k..k + width])).collect();
-        lse[row * self.heads.query + head] = softmax(&mut scores);
+        let sink = self.sinks.map(|sinks| host.get(sinks)[head]);
+        lse[row * self.heads.query + head] = softmax(&mut scores, sink);
         scores
-    }
-}
-
-impl Operation for AttentionBackward {
-    const NAME: &'static str = "attention_backward";
-
-    fn visit(&mut self, visitor: &mut dyn FnMut(Access, &mut TensorId)) {
-        for tensor in
-            [&mut self.forward.qkv, &mut self.forward.starts, &mut self.forward.out, &mut self.forward.lse]
-        {
-            visitor(Access::Read, tensor);
-        }
-        visit_option(visitor, Access::Read, &mut self.forward.shared);
-        visitor(Access::Read, &mut self.dout);
-        visitor(Access::Write, &mut self.dqkv);
-    }
-
-    fn check(&self, program: &Program) -> Result<(), ShapeError> {
-        check_heads(Self::NAME, program, self.dqkv, self.dout, self.forward.heads)?;
-        self.forward.check(program)
-    }
-
-    fn flops(&self, program: &Program, extent: Extent) -> u64 {
-        self.forward.flops(program, extent) * 5 / 2
-    }
-
-    fn reference<R: Real>(&self, host: &mut Host<R>) {
-        let Attention { qkv, heads, scale, out, lse, .. } = self.forward;
-        let (width, cols) = (heads.width, heads.total_cols());
-        let scale = R::from_f64(f64::from(scale));
-        let mut dqkv = vec![R::zero(); host.rows(qkv) * cols];
-        for row in 0..host.rows(qkv) {
-            for head in 0..heads.query {
-                let (q, k, v) = heads.columns(head);
-                let query = &host.row(qkv, row)[q..q + width];
-                let dout = &host.row(self.dout, row)[q..q + width];
-                let delta = dot(dout, &host.row(out, row)[q..q + width]);
-                for j in self.forward.seen(host, row) {
-                    let (key, value) = (&host.row(qkv, j)[k..k + width], &host.row(qkv, j)[v..v + width]);
-                    let p = (scale * dot(query, key) - host.row(lse, row)[head]).exp();
-                    let ds = p * (dot(dout, value) - delta) * scale;
-                    for e in 0..width {
-                        dqkv[row * cols + q + e] += ds * key[e];
-                        dqkv[j * cols + k + e] += ds * query[e];
-                        dqkv[j * cols + v + e] += p * dout[e];
-                    }
-                }
-            }
-        }
-        host.put(self.dqkv, dqkv);
-    }
-}
-
-impl Operation for CachedAttention {
-    const NAME: &'static str = "cached_attention";
-
-    fn visit(&mut self, visitor: &mut dyn FnMut(Access, &mut TensorId)) {
-        for tensor in [&mut self.qkv, &mut self.first, &mut self.at] {
-            visitor(Access::Read, tensor);
-        }
-        visitor(Access::Update, &mut self.keys);
-        visitor(Access::Update, &mut self.values);
-        visitor(Access::Write, &mut self.out);
-    }
-
-    fn check(&self, program: &Program) -> Result<(), ShapeError> {
-        check_heads(Self::NAME, program, self.qkv, self.out, self.heads)?;
-        for ids in [self.first, self.at] {
-            expect_ids(Self::NAME, program, ids)?;
-            expect_rows(Self::NAME, program, ids, self.qkv)?;
-        }
-        for cache in [self.keys, self.values] {
-            expect_cols(Self::NAME, program, cache, self.heads.kv_cols())?;
-            expect_rows(Self::NAME, program, cache, self.keys)?;
-        }
-        Ok(())
-    }
-
-    fn flops(&self, program: &Program, extent: Extent) -> u64 {
-        let rows = extent.rows(program.tensor(self.qkv).rows) as u64;
-        4 * rows * program.rows(self.keys) as u64 * self.heads.query_cols() as u64
-    }
-
-    fn reference<R: Real>(&self, host: &mut Host<R>) {
-        let (width, kv_cols) = (self.heads.width, self.heads.kv_cols());
-        let (mut keys, mut values) = (host.take(self.keys), host.take(self.values));
-        for row in 0..host.rows(self.qkv) {
-            let at = host.ids(self.at)[row] as usize * kv_cols;
-            let new = &host.row(self.qkv, row)[self.heads.query_cols()..];
-            keys[at..at + kv_cols].copy_from_slice(&new[..kv_cols]);
-            values[at..at + kv_cols].copy_from_slice(&new[kv_cols..]);
-        }
-        let mut out = vec![R::zero(); host.rows(self.out) * host.cols(self.out)];
-        for row in 0..host.rows(self.qkv) {
-            let seen = host.ids(self.first)[row] as usize..=host.ids(self.at)[row] as usize;
-            for head in 0..self.heads.query {
-                let (q, k, _) = self.heads.columns(head);
-                let k = k - self.heads.query_cols();
-                let query = &host.row(self.qkv, row)[q..q + width];
-                let scale = R::from_f64(f64::from(self.scale));
-                let mut scores: Vec<R> =
-                    seen.clone().map(|j| scale * dot(query, &keys[j * kv_cols + k..][..width])).collect();
-                softmax(&mut scores);
-                let out = &mut out[row * self.heads.query_cols() + q..][..width];
-                for (j, p) in seen.clone().zip(scores) {
-                    out.iter_mut().zip(&values[j * kv_cols + k..][..width]).for_each(|(o, &v)| *o += p * v);
-                }
-            }
-        }
-        host.put(self.keys, keys);
-        host.put(self.values, values);
-        host.put(self.out, out);
     }
 }

@@ -141,15 +141,37 @@ pub(crate) fn all(precision: Precision) -> Vec<Case> {
         (&[9, 20], 8, 1, 80),
         (&[130], 3, 3, 128),
     ] {
-        cases.push(attention(lengths, None, Heads { query, kv, width }, precision));
+        cases.push(attention(lengths, None, Heads { query, kv, width }, (None, false), precision));
     }
+    for (lengths, shared, window) in [
+        (&[5, 1, 7][..], false, 3),
+        (&[70, 3, 140], false, 33),
+        (&[9], false, 1),
+        (&[5, 1, 7], true, 4),
+        (&[67, 9, 40], true, 16),
+        (&[67, 90, 40], true, 70),
+        (&[6, 60, 71], true, 5),
+    ] {
+        let (shared, heads) = (shared.then_some(lengths[0]), Heads { query: 4, kv: 2, width: 16 });
+        cases.push(attention(lengths, shared, heads, (Some(window), false), precision));
+        cases.push(attention(lengths, shared, heads, (Some(window), true), precision));
+    }
+    cases.push(attention(&[40, 3], None, Heads { query: 3, kv: 1, width: 8 }, (None, true), precision));
     for (lengths, query, kv, width) in
         [(&[5, 1, 7][..], 3, 1, 16), (&[67, 9, 40], 4, 2, 64), (&[6, 60, 71], 3, 3, 32), (&[130], 2, 1, 16)]
     {
-        cases.push(attention(lengths, Some(lengths[0]), Heads { query, kv, width }, precision));
+        cases.push(attention(
+            lengths,
+            Some(lengths[0]),
+            Heads { query, kv, width },
+            (None, false),
+            precision,
+        ));
+    }
+    for reach in [(None, false), (Some(4), false), (None, true), (Some(7), true)] {
+        cases.push(cached(reach, precision));
     }
     cases.extend(method::all(precision));
-    cases.push(cached(precision));
     for (m, n, k, rank) in [(1, 5, 3, 1), (13, 48, 70, 8), (70, 33, 64, 16), (17, 96, 31, 4)] {
         for setting in [Setting::Frozen, Setting::LowRank, Setting::Dropout, Setting::Full] {
             cases.push(linear(m, n, k, rank, setting, precision));
@@ -256,11 +278,21 @@ fn rope(m: usize, e: usize, precision: Precision) -> Case {
     case.finish(Rope { x, cos, sin, heads: 2, head_width: e, inverse: false, y }, &[y])
 }
 
+/// A window, and whether there are sinks.
+type Reach = (Option<usize>, bool);
+
 /// `shared`: rows of the first document, which all others begin with.
-fn attention(lengths: &[usize], shared: Option<usize>, heads: Heads, precision: Precision) -> Case {
+fn attention(
+    lengths: &[usize],
+    shared: Option<usize>,
+    heads: Heads,
+    (window, has_sinks): Reach,
+    precision: Precision,
+) -> Case {
     let m = lengths.iter().sum();
+    let Heads { query, kv, width } = heads;
     let mut case = Case::new(
-        format!("attention {lengths:?} {}/{}x{} {shared:?}", heads.query, heads.kv, heads.width),
+        format!("attention {lengths:?} {query}/{kv}x{width} {shared:?} {window:?} {has_sinks}"),
         m,
         precision,
     );
@@ -271,15 +303,17 @@ fn attention(lengths: &[usize], shared: Option<usize>, heads: Heads, precision: 
         id
     });
     let qkv = case.rows("qkv", heads.total_cols());
+    let sinks = has_sinks.then(|| case.weight("sinks", 1, heads.query, true));
     let out = case.result("out", Rows::Tokens, heads.query_cols(), precision.dtype());
     let lse = case.result("lse", Rows::Tokens, heads.query, DType::F32);
     let scale = 1.0 / (heads.width as f32).sqrt();
-    case.finish(Attention { qkv, starts, shared, heads, scale, out, lse }, &[out])
+    case.finish(Attention { qkv, starts, shared, heads, scale, window, sinks, out, lse }, &[out])
 }
 
-fn cached(precision: Precision) -> Case {
+fn cached((window, has_sinks): Reach, precision: Precision) -> Case {
     let heads = Heads { query: 6, kv: 2, width: 16 };
-    let mut case = Case::new("cached_attention".into(), 4, precision);
+    let mut case = Case::new(format!("cached_attention {window:?} {has_sinks}"), 4, precision);
+    let sinks = has_sinks.then(|| case.weight("sinks", 1, heads.query, false));
     // Two rows continue a sequence at cache row 3, one opens another, one repeats a long one.
     let first = case.token_ids("first", vec![0, 0, 20, 8]);
     let at = case.token_ids("at", vec![3, 4, 20, 17]);
@@ -300,7 +334,8 @@ fn cached(precision: Precision) -> Case {
     let (keys, values) = (cache(&mut case, "keys"), cache(&mut case, "values"));
     let out = case.result("out", Rows::Tokens, heads.query_cols(), precision.dtype());
     case.results.extend([keys, values]);
-    case.finish(CachedAttention { qkv, first, at, keys, values, heads, scale: 0.25, out }, &[])
+    let op = CachedAttention { qkv, first, at, keys, values, heads, scale: 0.25, window, sinks, out };
+    case.finish(op, &[])
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]

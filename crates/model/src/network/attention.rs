@@ -6,6 +6,15 @@ use penname_engine::op::{Attention, CachedAttention, HeadGain, HeadNorm, Heads, 
 use penname_engine::program::Tensor;
 use penname_engine::{DType, Program, Role, Rows, Section, TensorId};
 
+/// How far back an attention looks, and what competes with what it sees.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Reach {
+    /// The most rows a row sees, itself among them; all of its document if none.
+    pub(crate) window: Option<usize>,
+    /// The parameter with a sink for every head.
+    pub(crate) sinks: Option<String>,
+}
+
 impl Network {
     /// RMSNorm of every query head by one gain and of every key head by another, before they are turned.
     pub(crate) fn norm_heads(
@@ -38,6 +47,13 @@ impl Network {
     /// Rotates queries and keys where positions are angles, then attends: inside documents, or over
     /// the cache.
     pub(crate) fn attend(&mut self, qkv: TensorId, heads: Heads) -> TensorId {
+        self.attend_within(qkv, heads, Reach::default())
+    }
+
+    /// As [`Network::attend`], in a window and beside sinks if there are any.
+    pub(crate) fn attend_within(&mut self, qkv: TensorId, heads: Heads, reach: Reach) -> TensorId {
+        let Reach { window, sinks } = reach;
+        let sinks = sinks.map(|name| self.parameter(&name, &[heads.query]));
         let qkv = self.rope.map_or(qkv, |rope| self.rotate(qkv, rope, heads));
         let out = self.value("attended", qkv, heads.query_cols());
         let scale = 1.0 / (heads.width as f32).sqrt();
@@ -46,12 +62,12 @@ impl Network {
                 let keys = self.cache("keys", cache_rows, heads.kv_cols());
                 let values = self.cache("values", cache_rows, heads.kv_cols());
                 self.caches.push((keys, values));
-                let op = CachedAttention { qkv, first, at, keys, values, heads, scale, out };
+                let op = CachedAttention { qkv, first, at, keys, values, heads, scale, window, sinks, out };
                 self.program.push(Section::Forward, op);
             }
             (_, Inputs { starts: Some(starts), shared, .. }) => {
                 let lse = self.program.activation("lse", Rows::Tokens, heads.query, DType::F32);
-                let op = Attention { qkv, starts, shared, heads, scale, out, lse };
+                let op = Attention { qkv, starts, shared, heads, scale, window, sinks, out, lse };
                 self.program.push(Section::Forward, op);
             }
             _ => unreachable!(

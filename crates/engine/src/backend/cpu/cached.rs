@@ -4,7 +4,7 @@
 //! A lone token, or a few, cannot fill a tile: they read the cache once, cut into
 //! pieces that several threads take and that are joined in order.
 
-use super::attention::{PIECE, Piece, Problem, are_few, run_forward, run_pieces};
+use super::attention::{PIECE, Piece, Problem, Total, are_few, run_forward, run_pieces};
 use super::isa::Isa;
 use super::math::exp2;
 use super::pool::Pool;
@@ -26,6 +26,10 @@ pub struct CachedAttention<'a> {
     pub first: &'a [u32],
     /// How many cache rows from there each query sees, (m). With none its output is zero.
     pub len: &'a [u32],
+    /// The most rows that a query sees: the last of them.
+    pub window: Option<usize>,
+    /// What competes with the keys of each query head, (H).
+    pub sinks: Option<&'a [f32]>,
     /// Number of query heads, H.
     pub heads: usize,
     /// Multiplies the scores.
@@ -44,18 +48,23 @@ pub struct CachedAttention<'a> {
 pub fn attention_cached(pool: &Pool, isa: Isa, input: &CachedAttention<'_>, out: MatMut<'_>) {
     let n = input.q.rows;
     assert_eq!((input.first.len(), input.len.len()), (n, n), "a first row and a length for every query");
-    let span = |(first, len): (&u32, &u32)| (*first, first.saturating_add(*len));
+    let window = input.window.map_or(u32::MAX, |window| u32::try_from(window).unwrap_or(u32::MAX));
+    let span = |(first, len): (&u32, &u32)| {
+        (first.saturating_add(len.saturating_sub(window)), first.saturating_add(*len))
+    };
     let spans: Vec<(u32, u32)> = input.first.iter().zip(input.len).map(span).collect();
     let problem = Problem::new((input.q, input.keys, input.values), &spans, input.heads, input.scale);
+    let problem = problem.with_sinks(input.sinks);
     assert_eq!((out.rows, out.cols), (n, input.q.cols), "the output has the shape of the queries");
     let (few, many): (Vec<_>, Vec<_>) =
         sequences(input.first).partition(|queries| are_few(&problem, queries.len()));
     for rows in many {
         let q = input.q.rows(rows.start, rows.len());
-        let together = Problem { q, spans: &spans[rows.clone()], ..problem };
+        let grid = input.window.map(|_| input.first[rows.start] as usize);
+        let together = Problem { q, spans: &spans[rows.clone()], grid, ..problem };
         run_forward(pool, isa, &together, out.rows(rows.start, rows.len()), None);
     }
-    run_few(pool, isa, &problem, &few, out);
+    run_few(pool, isa, &problem, (&few, input.first), out);
 }
 
 /// Stretches of queries with one first row.
@@ -74,8 +83,15 @@ struct Joined {
     pieces: Range<usize>,
 }
 
-fn run_few(pool: &Pool, isa: Isa, problem: &Problem<'_>, sequences: &[Range<usize>], out: MatMut<'_>) {
-    let n_pieces = |queries: &Range<usize>| keys_of(problem, queries).len().div_ceil(PIECE);
+fn run_few(
+    pool: &Pool,
+    isa: Isa,
+    problem: &Problem<'_>,
+    (sequences, firsts): (&[Range<usize>], &[u32]),
+    out: MatMut<'_>,
+) {
+    let keys_of = |queries: &Range<usize>| keys_of(problem, queries, firsts[queries.start] as usize);
+    let n_pieces = |queries: &Range<usize>| keys_of(queries).len().div_ceil(PIECE);
     let rows_of = |queries: &Range<usize>| queries.len() * problem.group();
     let n_rows: usize = sequences.iter().map(|queries| n_pieces(queries) * rows_of(queries)).sum();
     let (n_rows, cols) = (n_rows * problem.kv_heads, problem.width + 2);
@@ -84,7 +100,7 @@ fn run_few(pool: &Pool, isa: Isa, problem: &Problem<'_>, sequences: &[Range<usiz
     let (mut pieces, mut joined, mut at) = (Vec::new(), Vec::new(), 0);
     for queries in sequences {
         for kv_head in 0..problem.kv_heads {
-            let keys = keys_of(problem, queries);
+            let keys = keys_of(queries);
             let first = pieces.len();
             for start in keys.clone().step_by(PIECE) {
                 let part = parts.rows(at, rows_of(queries));
@@ -101,11 +117,13 @@ fn run_few(pool: &Pool, isa: Isa, problem: &Problem<'_>, sequences: &[Range<usiz
     });
 }
 
-/// The cache rows that any of some queries of one sequence sees.
-fn keys_of(problem: &Problem<'_>, queries: &Range<usize>) -> Range<usize> {
+/// The cache rows that any of some queries of one sequence sees, whole pieces counted from the
+/// sequence's first: a window slides over the same cuts whichever queries come together.
+fn keys_of(problem: &Problem<'_>, queries: &Range<usize>, origin: usize) -> Range<usize> {
     let spans = &problem.spans[queries.clone()];
-    let end = spans.iter().map(|(_, end)| *end).max().unwrap_or(0);
-    spans.first().map_or(0..0, |(first, _)| *first as usize..end as usize)
+    let end = spans.iter().map(|(_, end)| *end).max().unwrap_or(0) as usize;
+    let first = spans.iter().map(|(first, _)| *first as usize).min().unwrap_or(0);
+    first - (first - origin) % PIECE..end
 }
 
 kernel! {
@@ -124,10 +142,10 @@ kernel! {
                     *sum = S::fma(factor, *x, *sum);
                 }
             }
-            // A query that sees nothing attends to nothing.
-            let factor = if total > 0.0 { 1.0 / total } else { 0.0 };
-            sum.iter_mut().for_each(|x| *x *= factor);
             let (query, head) = (of.queries.start + row / group, of.kv_head * group + row % group);
+            // A query that sees nothing attends to nothing.
+            let factor = Total::new::<S>((top, total), problem.sinks.map(|sinks| sinks[head])).factor;
+            sum.iter_mut().for_each(|x| *x *= factor);
             // SAFETY: one call writes this query and head.
             unsafe { write(out, query, head * width, &sum) };
         }
@@ -177,6 +195,8 @@ mod tests {
                     values: values.mat(cache_rows, narrow),
                     first: &first,
                     len: &len,
+                    window: None,
+                    sinks: None,
                     heads,
                     scale,
                 };
@@ -210,8 +230,17 @@ mod tests {
     fn rows_outside_the_cache_are_refused() {
         let data = [0.0; 8];
         let (q, cache) = (Mat::f32(&data, 1, 2), Mat::f32(&data, 4, 2));
-        let input =
-            CachedAttention { q, keys: cache, values: cache, first: &[2], len: &[3], heads: 1, scale: 1.0 };
+        let input = CachedAttention {
+            q,
+            keys: cache,
+            values: cache,
+            first: &[2],
+            len: &[3],
+            window: None,
+            sinks: None,
+            heads: 1,
+            scale: 1.0,
+        };
         attention_cached(&pools()[0], Isa::best(), &input, MatMut::f32(&mut [0.0; 2], 1, 2));
     }
 }

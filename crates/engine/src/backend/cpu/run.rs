@@ -74,6 +74,7 @@ impl Cpu {
             &self.attention_input(bound, forward),
             &saved,
             &gradients,
+            op.dsinks.map(|dsinks| self.floats_mut(bound, dsinks)),
         );
     }
 
@@ -89,6 +90,8 @@ impl Cpu {
             v,
             starts: self.ids(bound, op.starts),
             shared: op.shared.map_or(0, |shared| self.ids(bound, shared)[0] as usize).min(q.rows),
+            window: op.window,
+            sinks: op.sinks.map(|sinks| self.floats(bound, sinks)),
             heads: op.heads.query,
             scale: op.scale,
         }
@@ -111,6 +114,8 @@ impl Cpu {
             values,
             first,
             len: &len,
+            window: op.window,
+            sinks: op.sinks.map(|sinks| self.floats(bound, sinks)),
             heads: op.heads.query,
             scale: op.scale,
         };

@@ -153,6 +153,9 @@ impl Backward<'_> {
     #[inline(always)]
     fn visit_panel<A: Arith>(&self, tile: &Tile, panel: &mut Panel, idx: usize, scores: &mut Scores) {
         let mut seen = panel.sight.part(&tile.range);
+        if seen.is_empty() {
+            return keep::<A>(tile.range.len(), 0..0, idx, scores);
+        }
         // Keys are packed in pairs from the start of the tile.
         seen.start -= (seen.start - tile.range.start) % A::PER_WORD;
         let width = self.problem.width;

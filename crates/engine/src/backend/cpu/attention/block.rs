@@ -22,6 +22,13 @@ pub(in crate::backend::cpu) struct Problem<'a> {
     pub(in crate::backend::cpu) spans: &'a [(u32, u32)],
     /// Rows of keys at the beginning that queries behind them see beside their span.
     pub(in crate::backend::cpu) shared: usize,
+    /// Of those the first that each query sees, if not all are seen: a window slides.
+    pub(in crate::backend::cpu) shared_from: Option<&'a [u32]>,
+    /// Where keys are cut into tiles, if not where the first query's begin: the cuts of a sliding
+    /// window must not depend on which queries come together.
+    pub(in crate::backend::cpu) grid: Option<usize>,
+    /// What competes with the keys of each query head.
+    pub(in crate::backend::cpu) sinks: Option<&'a [f32]>,
     pub(in crate::backend::cpu) heads: usize,
     pub(in crate::backend::cpu) kv_heads: usize,
     pub(in crate::backend::cpu) width: usize,
@@ -47,24 +54,36 @@ impl<'a> Problem<'a> {
         assert_eq!(spans.len(), q.rows, "a span of keys for every query");
         let inside = |(first, end): &(u32, u32)| first <= end && *end as usize <= k.rows;
         assert!(spans.iter().all(inside), "a span of keys outside the {} there are", k.rows);
-        Self { q, k, v, spans, shared: 0, heads, kv_heads, width, scale }
+        let (shared, shared_from, grid, sinks) = (0, None, None, None);
+        Self { q, k, v, spans, shared, shared_from, grid, sinks, heads, kv_heads, width, scale }
     }
 
-    /// The same with `shared` rows that all spans behind them share.
-    pub(super) fn with_shared(self, shared: usize) -> Self {
+    /// The same with `shared` rows that all spans behind them share, or what they see of them.
+    pub(super) fn with_shared(self, shared: usize, shared_from: Option<&'a [u32]>) -> Self {
         assert!(shared <= self.k.rows, "{shared} shared keys of {}", self.k.rows);
-        Self { shared, ..self }
+        assert!(shared_from.is_none_or(|from| from.len() == self.q.rows), "a first row for every query");
+        Self { shared, shared_from, ..self }
     }
 
-    /// Tiles of up to `len` keys: of those in `own` and, if wanted, of those shared; none has keys of both.
+    /// The same with a sink for every head, if there are any.
+    pub(in crate::backend::cpu) fn with_sinks(self, sinks: Option<&'a [f32]>) -> Self {
+        assert!(sinks.is_none_or(|sinks| sinks.len() == self.heads), "a sink for every query head");
+        Self { sinks, ..self }
+    }
+
+    /// Tiles of up to `len` keys: of those in `own` and of those shared, from `shared` on, if that is
+    /// wanted; none has keys of both.
     pub(super) fn tiles(
         &self,
-        own: Range<usize>,
-        with_shared: bool,
+        mut own: Range<usize>,
+        shared: Option<usize>,
         len: usize,
     ) -> impl Iterator<Item = Range<usize>> + use<> {
+        if let Some(origin) = self.grid.filter(|origin| *origin <= own.start) {
+            own.start -= (own.start - origin) % len;
+        }
         let cut = self.shared.clamp(own.start, own.end);
-        let first = if with_shared { 0..self.shared } else { own.start..cut };
+        let first = shared.map_or(own.start..cut, |from| from.min(own.start) / len * len..self.shared);
         let tiles = move |keys: Range<usize>| {
             let end = keys.end;
             keys.step_by(len).map(move |start| start..(start + len).min(end))
@@ -123,16 +142,23 @@ impl Block<'_> {
     pub(super) fn sight(&self, panel: usize) -> Sight {
         let shared = self.problem.shared as u32;
         let mut sight = Sight { all: 0..usize::MAX, shared_by_all: shared, ..Sight::default() };
+        sight.shared_first_of_any = shared;
         let mut any: Option<Range<usize>> = None;
         for col in 0..COLS {
-            let span = self.place(panel * COLS + col).map(|(query, _)| self.problem.spans[query]);
-            let (first, end) = span.unwrap_or((0, 0));
+            let query = self.place(panel * COLS + col).map(|(query, _)| query);
+            let (first, end) = query.map_or((0, 0), |query| self.problem.spans[query]);
+            let from = query.and_then(|query| Some(self.problem.shared_from?[query])).unwrap_or(0);
             (sight.first[col], sight.end[col]) = (first, end);
             // Padding sees nothing, and what the shared rows see is their span.
             let seen = if first < shared { 0 } else { shared };
             sight.shared[col] = seen;
             sight.shared_by_any = sight.shared_by_any.max(seen);
             sight.shared_by_all = sight.shared_by_all.min(seen);
+            sight.shared_first[col] = from;
+            if seen > from {
+                sight.shared_first_of_any = sight.shared_first_of_any.min(from);
+            }
+            sight.shared_first_of_all = sight.shared_first_of_all.max(from);
             let (first, end) = (first as usize, end as usize);
             sight.all = sight.all.start.max(first)..sight.all.end.min(end);
             if first < end {
@@ -170,10 +196,13 @@ pub(super) fn across<A: Arith>(rows: &[u32], panel: usize, into: &mut [u32]) {
 pub(super) struct Sight {
     first: [u32; COLS],
     end: [u32; COLS],
-    /// Keys before this one are seen too.
+    /// Keys before this one are seen too, from `shared_first` on.
     shared: [u32; COLS],
     shared_by_any: u32,
     shared_by_all: u32,
+    shared_first: [u32; COLS],
+    shared_first_of_any: u32,
+    shared_first_of_all: u32,
     /// Of their spans: from the first that any column sees to the last.
     pub(super) any: Range<usize>,
     /// Of their spans: what all columns see.
@@ -183,18 +212,22 @@ pub(super) struct Sight {
 impl Sight {
     /// The part of a tile of keys outside of which no column sees any.
     pub(super) fn part(&self, tile: &Range<usize>) -> Range<usize> {
-        if tile.end <= self.shared_by_any as usize { tile.clone() } else { overlap(tile, &self.any) }
+        // Rows that are shared see what is shared as their own.
+        let shared = (self.shared_first_of_any as usize).min(self.any.start)..self.shared_by_any as usize;
+        let part = overlap(tile, if tile.end <= shared.end { &shared } else { &self.any });
+        if part.is_empty() { tile.start..tile.start } else { part }
     }
 
     /// Whether every column sees all of `keys`.
     pub(super) fn is_whole(&self, keys: &Range<usize>) -> bool {
         let own = self.all.start <= keys.start && keys.end <= self.all.end;
-        own || keys.end <= self.shared_by_all as usize
+        let shared = self.shared_first_of_all as usize..self.shared_by_all as usize;
+        own || (shared.start <= keys.start && keys.end <= shared.end)
     }
 
-    /// Whether any column sees the keys that all spans share.
-    pub(super) fn sees_shared(&self) -> bool {
-        self.shared_by_any > 0
+    /// Of the keys that all spans share, the first that any column sees.
+    pub(super) fn first_shared(&self) -> Option<usize> {
+        (self.shared_first_of_any < self.shared_by_any).then_some(self.shared_first_of_any as usize)
     }
 
     /// Replaces the scores of `key` in the columns that do not see it.
@@ -203,7 +236,7 @@ impl Sight {
         let key = key as u32;
         for (col, score) in scores.iter_mut().enumerate() {
             let own = (self.first[col] <= key) & (key < self.end[col]);
-            let seen = own | (key < self.shared[col]);
+            let seen = own | ((self.shared_first[col] <= key) & (key < self.shared[col]));
             *score = if seen { *score } else { hidden };
         }
     }

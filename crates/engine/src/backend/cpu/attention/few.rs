@@ -131,9 +131,12 @@ impl Few<'_> {
     fn soften<A: Arith>(&self, row: usize, space: &mut Workspace) {
         let problem = self.block.problem;
         let place = self.block.place(row);
-        let end = place.map_or(0, |(query, _)| problem.spans[query].1 as usize);
-        let n_seen = end.clamp(self.keys.start, self.keys.end) - self.keys.start;
-        let (seen, unseen) = space.scores[row * PIECE..][..PIECE].split_at_mut(n_seen);
+        let (first, end) = place.map_or((0, 0), |(query, _)| problem.spans[query]);
+        let within = |key: u32| (key as usize).clamp(self.keys.start, self.keys.end) - self.keys.start;
+        let scores = &mut space.scores[row * PIECE..][..PIECE];
+        let (hidden, behind) = scores.split_at_mut(within(first));
+        let (seen, unseen) = behind.split_at_mut(within(end) - hidden.len());
+        hidden.fill(0.0);
         unseen.fill(0.0);
         let factor = problem.scale * LOG2_E;
         // Finite also where nothing is seen, so that the weight of the piece is zero and not NaN.

@@ -112,8 +112,8 @@ impl Forward<'_> {
         let all = seen.filter(|seen| !seen.is_empty()).reduce(both).unwrap_or(0..0);
         let k = problem.kv_columns(problem.k, self.block.kv_head);
         let v = problem.kv_columns(problem.v, self.block.kv_head);
-        let with_shared = space.panels[..n_panels].iter().any(|panel| panel.sight.sees_shared());
-        for tile in problem.tiles(all, with_shared, KEYS) {
+        let shared = space.panels[..n_panels].iter().filter_map(|panel| panel.sight.first_shared()).min();
+        for tile in problem.tiles(all, shared, KEYS) {
             space.keys.fill::<A>(k, tile.clone());
             space.values.fill::<A>(v, &tile);
             for panel in &mut space.panels[..n_panels] {
@@ -132,18 +132,42 @@ impl Forward<'_> {
         turn_floats::<A>((width, COLS), &panel.out, rows);
         for (col, query, head) in self.block.places(idx) {
             let row = &mut rows[col * width..][..width];
-            let sum = panel.sum[col];
-            // A query that sees no key attends to nothing: its output is zero.
-            let factor = if sum > 0.0 { 1.0 / sum } else { 0.0 };
+            let sink = self.block.problem.sinks.map(|sinks| sinks[head]);
+            let Total { factor, top, sum } = Total::new::<A::Loops>((panel.top[col], panel.sum[col]), sink);
             row.iter_mut().for_each(|x| *x *= factor);
             // SAFETY: this block owns these rows of these heads.
             unsafe { write(self.out, query, head * width, row) };
             if let Some(lse) = self.lse {
-                let value = (panel.top[col] + sum.log2()) * LN_2;
+                let value = (top + sum.log2()) * LN_2;
                 // SAFETY: as above.
                 unsafe { write(lse, query, head, &[value]) };
             }
         }
+    }
+}
+
+/// What a softmax is divided by, once its last key is in.
+pub(in crate::backend::cpu) struct Total {
+    /// Makes the weighted sum of values an output.
+    pub(in crate::backend::cpu) factor: f32,
+    /// The largest score times log2 e.
+    top: f32,
+    /// Relative to it.
+    sum: f32,
+}
+
+impl Total {
+    /// Adds a sink to the sum over keys.
+    #[inline(always)]
+    pub(in crate::backend::cpu) fn new<S: Simd>((top, sum): (f32, f32), sink: Option<f32>) -> Self {
+        let Some(sink) = sink.map(|sink| sink * LOG2_E) else {
+            // A query that sees no key attends to nothing: its output is zero.
+            return Self { factor: if sum > 0.0 { 1.0 / sum } else { 0.0 }, top, sum };
+        };
+        let new = if sink > top { sink } else { top };
+        let shrunk = exp2::<S>(top - new);
+        let all = S::fma(sum, shrunk, exp2::<S>(sink - new));
+        Self { factor: if all > 0.0 { shrunk / all } else { 0.0 }, top: new, sum: all }
     }
 }
 

@@ -34,6 +34,7 @@ pub(super) use block::Problem;
 use few::Few;
 pub(super) use few::{PIECE, are_few};
 use forward::Forward;
+pub(super) use forward::Total;
 use passing::Saved;
 use spare::Spare;
 use std::ops::Range;
@@ -53,6 +54,10 @@ pub struct Attention<'a> {
     pub starts: &'a [u32],
     /// Rows at the beginning, documents of their own, that every row behind them sees too.
     pub shared: usize,
+    /// The most rows that a row sees of its document, the shared ones counted as its beginning.
+    pub window: Option<usize>,
+    /// What competes with the keys of each query head, (H).
+    pub sinks: Option<&'a [f32]>,
     /// Number of query heads, H.
     pub heads: usize,
     /// Multiplies the scores: 1 / √E as a rule. Positive.
@@ -60,19 +65,39 @@ pub struct Attention<'a> {
 }
 
 impl Attention<'_> {
-    /// Row i sees `starts[i]..=i`.
+    /// What each row sees.
     ///
     /// # Panics
     /// If a start lies after its row or before that of the row above.
-    fn spans(&self) -> Vec<(u32, u32)> {
+    fn sights(&self) -> Sights {
         assert_eq!(self.k.rows, self.q.rows, "as many keys as queries");
         assert!(self.starts.is_sorted(), "starts of rows decrease");
-        let span = |(row, start): (usize, &u32)| {
+        let window = self.window.map_or(u32::MAX, |window| u32::try_from(window).unwrap_or(u32::MAX));
+        let shared = self.shared as u32;
+        let sight = |(row, start): (usize, &u32)| {
             assert!(*start as usize <= row, "row {row} starts at {start}, after itself");
-            (*start, row as u32 + 1)
+            let shared = if *start < shared { 0 } else { shared };
+            // Of the document as it would be alone: where the window begins.
+            let begin = (shared + row as u32 - start + 1).saturating_sub(window);
+            ((start + begin.saturating_sub(shared), row as u32 + 1), begin.min(shared))
         };
-        self.starts.iter().enumerate().map(span).collect()
+        let (spans, shared_from) = self.starts.iter().enumerate().map(sight).unzip();
+        Sights { spans, shared_from }
     }
+
+    fn problem<'s>(&'s self, sights: &'s Sights) -> Problem<'s> {
+        let problem = Problem::new((self.q, self.k, self.v), &sights.spans, self.heads, self.scale);
+        let shared_from = self.window.map(|_| sights.shared_from.as_slice());
+        problem.with_shared(self.shared, shared_from).with_sinks(self.sinks)
+    }
+}
+
+/// What the rows of packed documents see.
+struct Sights {
+    /// Of their own rows.
+    spans: Vec<(u32, u32)>,
+    /// Of those that are shared, the first.
+    shared_from: Vec<u32>,
 }
 
 /// `out = softmax(scale · q kᵀ) v`, and the logarithm of each softmax's sum.
@@ -83,9 +108,8 @@ impl Attention<'_> {
 /// # Panics
 /// If the shapes do not fit.
 pub fn attention(pool: &Pool, isa: Isa, input: &Attention<'_>, out: MatMut<'_>, lse: MatMut<'_>) {
-    let spans = input.spans();
-    let problem = Problem::new((input.q, input.k, input.v), &spans, input.heads, input.scale);
-    let problem = problem.with_shared(input.shared);
+    let sights = input.sights();
+    let problem = input.problem(&sights);
     assert_eq!((lse.rows, lse.cols), (input.q.rows, input.heads), "a log-sum for every query head");
     run_forward(pool, isa, &problem, out, Some(lse));
 }
@@ -159,7 +183,18 @@ pub struct AttentionGrad<'a> {
     pub dv: MatMut<'a>,
 }
 
-/// The gradients of queries, keys and values.
+/// Adds to the gradient of each sink: `−Σ exp(sink − lse) δ`, rows in order, with `δ = Σ dout · out`.
+fn add_sink_gradients(sinks: &[f32], lse: Mat<'_>, delta: Mat<'_>, dsinks: &mut [f32]) {
+    assert_eq!(dsinks.len(), sinks.len(), "a gradient for every sink");
+    for row in 0..lse.rows {
+        let heads = sinks.iter().zip(lse.row_f32(row)).zip(delta.row_f32(row));
+        for (dsink, ((sink, lse), delta)) in dsinks.iter_mut().zip(heads) {
+            *dsink -= (sink - lse).exp() * delta;
+        }
+    }
+}
+
+/// The gradients of queries, keys and values, and what is added to those of the sinks.
 ///
 /// # Panics
 /// If the shapes do not fit.
@@ -169,10 +204,10 @@ pub fn attention_backward(
     input: &Attention<'_>,
     saved: &AttentionSaved<'_>,
     grad: &AttentionGrad<'_>,
+    dsinks: Option<&mut [f32]>,
 ) {
-    let spans = input.spans();
-    let problem = Problem::new((input.q, input.k, input.v), &spans, input.heads, input.scale);
-    let problem = &problem.with_shared(input.shared);
+    let sights = input.sights();
+    let problem = &input.problem(&sights);
     let (rows, wide, narrow) = (input.q.rows, input.q.cols, input.k.cols);
     for (name, shape, expected) in [
         ("out", (saved.out.rows, saved.out.cols), (rows, wide)),
@@ -188,6 +223,9 @@ pub fn attention_backward(
     let delta_view = MatMut::f32(&mut delta, rows, input.heads);
     pool.for_chunks(rows, rows_per_task(wide), |rows| dot_rows(isa, rows, saved.out, saved.dout, delta_view));
     let delta = Mat::f32(&delta, rows, input.heads);
+    if let (Some(sinks), Some(dsinks)) = (input.sinks, dsinks) {
+        add_sink_gradients(sinks, saved.lse, delta, dsinks);
+    }
     let passed = Saved { dout: saved.dout, lse: saved.lse, delta };
 
     let units = units(input.starts, input.shared);

@@ -92,7 +92,17 @@ fn check(elem: Elem, case: &Case) {
     let exact_out = Buffer::new(elem, &want.out.iter().map(|x| *x as f32).collect::<Vec<_>>());
     let exact_lse: Vec<f32> = want.lse.iter().map(|x| *x as f32).collect();
     let (q, k, v) = (q.mat(rows, wide), k.mat(rows, narrow), v.mat(rows, narrow));
-    let input = Attention { q, k, v, starts: &starts, shared: 0, heads: case.heads, scale };
+    let input = Attention {
+        q,
+        k,
+        v,
+        starts: &starts,
+        shared: 0,
+        window: None,
+        sinks: None,
+        heads: case.heads,
+        scale,
+    };
     // A product of bf16 rounds weights and output to eight bits; sums of f32 err by a few units of 24.
     let tolerance = if elem == Elem::F32 { 2e-5 } else { 1.6e-2 };
     for isa in Isa::available() {
@@ -114,7 +124,7 @@ fn check(elem: Elem, case: &Case) {
             let mut grads = [wide, narrow, narrow].map(|cols| Buffer::new(elem, &vec![9.0; rows * cols]));
             let [dq, dk, dv] = &mut grads;
             let (dq, dk, dv) = (dq.mat_mut(rows, wide), dk.mat_mut(rows, narrow), dv.mat_mut(rows, narrow));
-            attention_backward(&pool, isa, &input, &saved, &AttentionGrad { dq, dk, dv });
+            attention_backward(&pool, isa, &input, &saved, &AttentionGrad { dq, dk, dv }, None);
             for ((name, want), got) in
                 [("dq", &want.dq), ("dk", &want.dk), ("dv", &want.dv)].iter().zip(&grads)
             {
