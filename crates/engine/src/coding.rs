@@ -10,6 +10,7 @@
 //! | Q4_K, Q5_K | 4, 5 bits, chunks of 256, groups of 32 | `(d · s) · q − m · t` |
 //! | Q6_K | 6 bits, chunks of 256, groups of 16 | `(d · s) · (q − 32)` |
 //! | NF4 | 4 bits, chunks of 64 | `quantile[q] · (step[s] · outer + offset)` |
+//! | MXFP4 | 4 bits, chunks of 32 | `(2 · number[q]) · 2^(s − 128)` |
 //!
 //! Every product and sum is rounded to f32 by itself, as the decoders of these formats do, so a
 //! coded weight is worth exactly what decoding it first would give.
@@ -18,9 +19,13 @@
 //!
 //! # Source
 //! NF4: Dettmers et al., "QLoRA: Efficient Finetuning of Quantized LLMs", 2023, arXiv 2305.14314,
-//! section 3 and appendix E.
+//! section 3 and appendix E. MXFP4: Open Compute Project, "OCP Microscaling Formats (MX)
+//! Specification", version 1.0, 2023, sections 5.3.3 and 5.4.1.
 
+mod mxfp4;
 mod nf4;
+
+pub use mxfp4::{NUMBERS, half_power};
 
 pub use nf4::{QUANTILES, STEPS};
 
@@ -49,6 +54,8 @@ pub enum Coding {
     Q6_K,
     /// 4 bits that name a quantile of the normal distribution; a scale in 8 bits for 64 numbers.
     Nf4,
+    /// 4 bits that are a floating-point number; a power of two for 32 numbers.
+    Mxfp4,
 }
 
 /// What stands beside the integers of a chunk.
@@ -64,11 +71,13 @@ pub(crate) enum Scaling {
     SmallSigned,
     /// A step s for 64 numbers, under scales that the whole weight shares.
     Nested,
+    /// s, the exponent of a power of two.
+    Power,
 }
 
 impl Coding {
     /// Every coding.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Q8_0,
         Self::Q4_0,
         Self::Q4_1,
@@ -78,12 +87,13 @@ impl Coding {
         Self::Q5_K,
         Self::Q6_K,
         Self::Nf4,
+        Self::Mxfp4,
     ];
 
     /// Numbers along K that share what stands in front of a chunk. K must be a multiple of it.
     pub const fn chunk(self) -> usize {
         match self {
-            Self::Q8_0 | Self::Q4_0 | Self::Q4_1 | Self::Q5_0 | Self::Q5_1 => 32,
+            Self::Q8_0 | Self::Q4_0 | Self::Q4_1 | Self::Q5_0 | Self::Q5_1 | Self::Mxfp4 => 32,
             Self::Nf4 => 64,
             Self::Q4_K | Self::Q5_K | Self::Q6_K => 256,
         }
@@ -92,7 +102,7 @@ impl Coding {
     /// Bits of one integer.
     pub const fn bits(self) -> u32 {
         match self {
-            Self::Q4_0 | Self::Q4_1 | Self::Q4_K | Self::Nf4 => 4,
+            Self::Q4_0 | Self::Q4_1 | Self::Q4_K | Self::Nf4 | Self::Mxfp4 => 4,
             Self::Q5_0 | Self::Q5_1 | Self::Q5_K => 5,
             Self::Q6_K => 6,
             Self::Q8_0 => 8,
@@ -106,7 +116,7 @@ impl Coding {
             Self::Q4_0 => 8,
             Self::Q5_0 => 16,
             Self::Q6_K => 32,
-            Self::Q4_1 | Self::Q5_1 | Self::Q4_K | Self::Q5_K => 0,
+            Self::Q4_1 | Self::Q5_1 | Self::Q4_K | Self::Q5_K | Self::Mxfp4 => 0,
             Self::Nf4 => 7,
         }
     }
@@ -118,6 +128,7 @@ impl Coding {
             Self::Q4_K | Self::Q5_K => Scaling::SmallMinima,
             Self::Q6_K => Scaling::SmallSigned,
             Self::Nf4 => Scaling::Nested,
+            Self::Mxfp4 => Scaling::Power,
         }
     }
 
@@ -128,7 +139,7 @@ impl Coding {
             Scaling::Minimum => (chunks, chunks, 0, 0),
             Scaling::SmallMinima => (chunks, chunks, groups, groups),
             Scaling::SmallSigned => (chunks, 0, groups, 0),
-            Scaling::Nested => (0, 0, groups, 0),
+            Scaling::Nested | Scaling::Power => (0, 0, groups, 0),
         }
     }
 
@@ -137,7 +148,7 @@ impl Coding {
         match self.scaling() {
             Scaling::SmallSigned => 16,
             Scaling::Nested => 64,
-            Scaling::Scale | Scaling::Minimum | Scaling::SmallMinima => 32,
+            Scaling::Scale | Scaling::Minimum | Scaling::SmallMinima | Scaling::Power => 32,
         }
     }
 
@@ -153,6 +164,7 @@ impl Coding {
             Self::Q5_K => "Q5_K",
             Self::Q6_K => "Q6_K",
             Self::Nf4 => "NF4",
+            Self::Mxfp4 => "MXFP4",
         }
     }
 }
@@ -172,7 +184,7 @@ pub struct CodedRow {
     pub d: Vec<u16>,
     /// Bits of the half-precision m of every chunk.
     pub m: Vec<u16>,
-    /// The small scale s of every group; those of Q6_K are the bits of an `i8`.
+    /// The small scale s of every group; those of Q6_K are the bits of an `i8`, those of MXFP4 exponents.
     pub scales: Vec<u8>,
     /// The small minimum t of every group.
     pub minima: Vec<u8>,
@@ -253,7 +265,7 @@ impl CodedWeight<'_> {
             Scaling::Minimum => 4,
             Scaling::SmallMinima => 4 + 2 * 8,
             Scaling::SmallSigned => 2 + 16,
-            Scaling::Nested => 1,
+            Scaling::Nested | Scaling::Power => 1,
         };
         panels * (self.cols / chunk) * (chunk * self.coding.bits() as usize / 8 + beside)
             + self.outer.map_or(0, |outer| 4 * outer.scales.len())

@@ -73,6 +73,10 @@ pub enum Rows {
     Tokens,
     /// One per row picked out of the token rows; a run says how many.
     Picked,
+    /// This many per token: one for each expert it goes to.
+    PerToken(usize),
+    /// This many per row picked.
+    PerPicked(usize),
 }
 
 /// What a tensor is for, which decides where it lives and for how long.
@@ -138,6 +142,8 @@ impl Extent {
             Rows::Fixed(n) => n,
             Rows::Tokens => self.tokens,
             Rows::Picked => self.picked,
+            Rows::PerToken(n) => n * self.tokens,
+            Rows::PerPicked(n) => n * self.picked,
         }
     }
 }

@@ -165,8 +165,11 @@ pub(crate) fn run_reference(device: &mut dyn Device, step: &Step, bound: &Bound<
     }
     step.op.reference(&mut host);
     for (access, id) in step.op.accesses() {
-        if access != Access::Read {
-            device.write(bound.view(id), host.get(id));
+        let view = bound.view(id);
+        match access {
+            Access::Read => {}
+            _ if view.dtype == DType::U32 => device.write_ids(view, host.ids(id)),
+            _ => device.write(view, host.get(id)),
         }
     }
 }

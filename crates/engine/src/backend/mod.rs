@@ -116,6 +116,10 @@ pub trait Device {
     /// If K is not a multiple of the coding's chunk, or a row lacks parts.
     fn allocate_coded(&mut self, weight: &CodedWeight<'_>) -> Result<BufferId, DeviceError>;
 
+    /// Makes one weight of several frozen ones of the same shape, which lie below each other in it and
+    /// are read one at a time. The parts are no longer there by themselves.
+    fn join(&mut self, parts: &[BufferId]) -> BufferId;
+
     /// Makes the memory that programs share at least this large; its content is lost.
     ///
     /// # Errors

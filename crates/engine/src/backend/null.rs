@@ -78,6 +78,13 @@ impl Device for Null {
         self.allocate(weight.bytes())
     }
 
+    fn join(&mut self, parts: &[BufferId]) -> BufferId {
+        let bytes = parts.iter().filter_map(|part| self.buffers.remove(&part.0)).sum();
+        self.next += 1;
+        self.buffers.insert(self.next, bytes);
+        BufferId(self.next)
+    }
+
     fn reserve_arena(&mut self, bytes: usize) -> Result<(), DeviceError> {
         let before = self.buffers.get(&BufferId::ARENA.0).copied().unwrap_or(0);
         self.hold(BufferId::ARENA.0, before.max(bytes)).map(|_| ())

@@ -7,6 +7,10 @@
 //! # Source
 //! Shazeer, "GLU Variants Improve Transformer", 2020, arXiv 2002.05202, equation 6.
 
+mod clamped;
+
+pub use clamped::{Clamp, ClampedSwiGlu, ClampedSwiGluBackward};
+
 use super::{Access, Host, Operation, Real, expect_cols, expect_reals, expect_rows};
 use crate::derive::Derive;
 use crate::program::{Extent, Program, ShapeError, TensorId};

@@ -14,8 +14,10 @@ mod average;
 pub(crate) mod dropout;
 mod elementwise;
 mod embed;
+mod experts;
 mod gate;
 pub(crate) mod gelu;
+mod grouped;
 mod head_norm;
 mod host;
 mod layer_norm;
@@ -27,13 +29,16 @@ mod norm;
 mod optimizer;
 mod pick;
 mod rope;
+mod route;
 
 pub use attention::{Attention, AttentionBackward, CachedAttention, Heads};
 pub use average::Average;
 pub use elementwise::{Add, Zero};
 pub use embed::{Embed, EmbedBackward};
-pub use gate::{SwiGlu, SwiGluBackward};
+pub use experts::{CombineRows, CombineRowsBackward, SortRows, SpreadRows};
+pub use gate::{Clamp, ClampedSwiGlu, ClampedSwiGluBackward, SwiGlu, SwiGluBackward};
 pub use gelu::{Gelu, GeluBackward};
+pub use grouped::{Experts, GroupedLinear, GroupedLinearBackward};
 pub use head_norm::{HeadGain, HeadNorm, HeadNormBackward};
 pub use host::{Host, Real};
 pub use layer_norm::{LayerNorm, LayerNormBackward};
@@ -45,6 +50,7 @@ pub use norm::{RmsNorm, RmsNormBackward};
 pub use optimizer::{AdamW, GradNorm, Moments};
 pub use pick::{GatherRows, ScatterRows};
 pub use rope::{Rope, RopeTable};
+pub use route::{Route, RouteBackward, Share};
 
 use crate::derive::Derive;
 use crate::program::{DType, Extent, Program, ShapeError, TensorId};
@@ -155,7 +161,12 @@ operations! {
     Linear, LinearBackward,
     RowNorm, Magnitude, MagnitudeBackward,
     SwiGlu, SwiGluBackward,
+    ClampedSwiGlu, ClampedSwiGluBackward,
     Gelu, GeluBackward,
+    Route, RouteBackward,
+    SortRows, SpreadRows,
+    GroupedLinear, GroupedLinearBackward,
+    CombineRows, CombineRowsBackward,
     CrossEntropy,
     GatherRows, ScatterRows,
     Add, Zero, Noise,

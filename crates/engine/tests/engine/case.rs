@@ -1,5 +1,6 @@
 //! Small programs of one operation each, with inputs, for every row of the conformance table.
 
+mod experts;
 mod method;
 
 use penname_engine::op::{
@@ -24,6 +25,8 @@ pub(crate) struct Case {
     pub(crate) seeds: Vec<(TensorId, TensorId)>,
     /// Tensors whose derivative is checked.
     pub(crate) wanted: Vec<TensorId>,
+    /// Frozen weights of experts, and of how many.
+    pub(crate) groups: Vec<(TensorId, usize)>,
 }
 
 /// A fixed sequence of numbers in −1..1.
@@ -51,6 +54,7 @@ impl Case {
             results: vec![],
             seeds: vec![],
             wanted: vec![],
+            groups: vec![],
         }
     }
 
@@ -181,6 +185,7 @@ pub(crate) fn all(precision: Precision) -> Vec<Case> {
         [(1, 5, 4, false), (23, 70, 48, true), (40, 301, 33, false)]
             .map(|(m, v, d, t)| loss(m, v, d, t, precision)),
     );
+    cases.extend(experts::all(precision));
     cases
 }
 

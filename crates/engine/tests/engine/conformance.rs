@@ -77,8 +77,19 @@ fn run(case: &Case, device: &mut dyn Device) -> Vec<(TensorId, Vec<f32>)> {
             room.iter_mut().zip(&values[rows.start * cols..]).for_each(|(to, from)| *to = *from as f32);
         };
         let rows = case.program.rows(id);
+        let groups = case.groups.iter().find(|(of, _)| *of == id).map(|(_, groups)| *groups);
         let buffer = if trainable {
             device.allocate(case.program.bytes(id)).unwrap()
+        } else if let Some(groups) = groups {
+            let n = rows / groups;
+            let part = |group: usize| {
+                let fill = |rows: std::ops::Range<usize>, room: &mut [f32]| {
+                    fill(rows.start + group * n..rows.end + group * n, room);
+                };
+                device.allocate_frozen(n, cols, tensor.dtype, &fill).unwrap()
+            };
+            let parts: Vec<_> = (0..groups).map(part).collect();
+            device.join(&parts)
         } else {
             device.allocate_frozen(rows, cols, tensor.dtype, &fill).unwrap()
         };

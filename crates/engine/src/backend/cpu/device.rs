@@ -22,6 +22,8 @@ pub(super) enum Buffer {
     Plain(Memory),
     /// A frozen weight in the order the products read it.
     Packed(Panels),
+    /// Frozen weights of one shape below each other: those of experts.
+    Joined(Vec<Buffer>),
 }
 
 /// The processor, its threads and its memory.
@@ -80,7 +82,7 @@ impl Cpu {
     fn address(&self, view: View) -> *mut u8 {
         match self.buffer(view.buffer) {
             Buffer::Plain(memory) => memory.at(view.offset, view.rows * view.cols * view.dtype.bytes()),
-            Buffer::Packed(_) => panic!("a packed weight is read by products only"),
+            Buffer::Packed(_) | Buffer::Joined(_) => panic!("a packed weight is read by products only"),
         }
     }
 
@@ -121,6 +123,15 @@ impl Cpu {
         unsafe { std::slice::from_raw_parts_mut(self.address(view).cast(), view.rows * view.cols) }
     }
 
+    /// All ids of a tensor, to write.
+    #[expect(clippy::mut_from_ref, reason = "the plan keeps tensors that are alive together apart")]
+    pub(super) fn ids_mut(&self, bound: &Bound<'_>, id: TensorId) -> &mut [u32] {
+        let view = bound.view(id);
+        debug_assert_eq!(view.dtype, DType::U32);
+        // SAFETY: as in `mat_mut`; any bits are an id.
+        unsafe { std::slice::from_raw_parts_mut(self.address(view).cast(), view.rows * view.cols) }
+    }
+
     /// Whether a weight lies in the order the products read it.
     pub(super) fn is_packed(&self, bound: &Bound<'_>, weight: TensorId) -> bool {
         matches!(self.buffer(bound.view(weight).buffer), Buffer::Packed(_))
@@ -130,7 +141,7 @@ impl Cpu {
     pub(super) fn forward_operand(&self, bound: &Bound<'_>, weight: TensorId) -> Operand<'_> {
         match self.buffer(bound.view(weight).buffer) {
             Buffer::Packed(panels) => Operand::Panels(panels.view()),
-            Buffer::Plain(_) => Operand::Rows(self.mat(bound, weight)),
+            Buffer::Plain(_) | Buffer::Joined(_) => Operand::Rows(self.mat(bound, weight)),
         }
     }
 
@@ -138,7 +149,7 @@ impl Cpu {
     pub(super) fn backward_operand(&self, bound: &Bound<'_>, weight: TensorId) -> Operand<'_> {
         match self.buffer(bound.view(weight).buffer) {
             Buffer::Packed(panels) => Operand::PanelsTransposed(panels.view()),
-            Buffer::Plain(_) => Operand::Columns(self.mat(bound, weight)),
+            Buffer::Plain(_) | Buffer::Joined(_) => Operand::Columns(self.mat(bound, weight)),
         }
     }
 }
@@ -209,6 +220,11 @@ impl Device for Cpu {
         Ok(self.insert(Buffer::Packed(panels)))
     }
 
+    fn join(&mut self, parts: &[BufferId]) -> BufferId {
+        let parts = parts.iter().filter_map(|part| self.buffers[part.0].take()).collect();
+        self.insert(Buffer::Joined(parts))
+    }
+
     fn reserve_arena(&mut self, bytes: usize) -> Result<(), DeviceError> {
         if matches!(&self.buffers[0], Some(Buffer::Plain(memory)) if memory.len() >= bytes) {
             return Ok(());
@@ -224,9 +240,26 @@ impl Device for Cpu {
     }
 
     fn read(&self, view: View, out: &mut [f32]) {
-        if let Buffer::Packed(panels) = self.buffer(view.buffer) {
-            out.chunks_mut(view.cols).enumerate().for_each(|(row, out)| panels.row(row, out));
-            return;
+        match self.buffer(view.buffer) {
+            Buffer::Packed(panels) => return panels.read(out),
+            Buffer::Joined(parts) => {
+                let n_numbers = out.len() / parts.len().max(1);
+                return parts.iter().zip(out.chunks_mut(n_numbers.max(1))).for_each(
+                    |(part, out)| match part {
+                        Buffer::Packed(panels) => panels.read(out),
+                        // SAFETY: plain parts are f32; `out` is another object.
+                        Buffer::Plain(memory) => unsafe {
+                            std::ptr::copy_nonoverlapping(
+                                memory.at(0, 4 * out.len()).cast(),
+                                out.as_mut_ptr(),
+                                out.len(),
+                            );
+                        },
+                        Buffer::Joined(_) => unreachable!("what is joined is not joined again"),
+                    },
+                );
+            }
+            Buffer::Plain(_) => {}
         }
         // SAFETY: `address` checks the range.
         let mat =
@@ -305,6 +338,29 @@ impl Device for Cpu {
                 let (dy, gate_up) = (self.mat(bound, op.dy), self.mat(bound, op.gate_up));
                 gate::swiglu_backward(pool, isa, dy, gate_up, self.mat_mut(bound, op.dgate_up));
             }
+            Op::ClampedSwiGlu(op) => {
+                let (gate_up, y) = (self.mat(bound, op.gate_up), self.mat_mut(bound, op.y));
+                gate::clamped_swiglu(pool, isa, gate_up, op.clamp, y);
+            }
+            Op::ClampedSwiGluBackward(op) => {
+                let (dy, gate_up) = (self.mat(bound, op.dy), self.mat(bound, op.gate_up));
+                gate::clamped_swiglu_backward(
+                    pool,
+                    isa,
+                    dy,
+                    gate_up,
+                    op.clamp,
+                    self.mat_mut(bound, op.dgate_up),
+                );
+            }
+            Op::Route(op) => self.route(bound, op),
+            Op::RouteBackward(op) => self.route_backward(bound, op),
+            Op::SortRows(op) => self.sort_rows(bound, op),
+            Op::SpreadRows(op) => self.spread_rows(bound, op),
+            Op::GroupedLinear(op) => self.grouped_linear(bound, op),
+            Op::GroupedLinearBackward(op) => self.grouped_linear_backward(bound, op),
+            Op::CombineRows(op) => self.combine_rows(bound, op),
+            Op::CombineRowsBackward(op) => self.combine_rows_backward(bound, op),
             Op::Gelu(op) => gelu::gelu(pool, isa, self.mat(bound, op.x), self.mat_mut(bound, op.y)),
             Op::GeluBackward(op) => {
                 let (dy, x) = (self.mat(bound, op.dy), self.mat(bound, op.x));

@@ -9,6 +9,7 @@ use super::pool::Pool;
 use super::row::{BLOCK, blocks, read, rows_per_task, write};
 use super::simd::kernel;
 use super::view::{Mat, MatMut};
+use crate::op::Clamp;
 use std::ops::Range;
 
 /// `y = silu(gate) · up`.
@@ -74,6 +75,85 @@ kernel! {
                 unsafe { write(dgate_up, row, at, &gate[..n]) };
                 // SAFETY: as above.
                 unsafe { write(dgate_up, row, dy.cols + at, &up[..n]) };
+            }
+        }
+    }
+}
+
+/// `y = (u + 1) · g · sigmoid(α g)`, with gate and up clamped and interleaved.
+///
+/// # Shapes
+/// `gate_up` (M, 2F), column 2f the gate and 2f + 1 the up of number f; `y` (M, F).
+///
+/// # Panics
+/// If the shapes do not fit.
+pub fn clamped_swiglu(pool: &Pool, isa: Isa, gate_up: Mat<'_>, clamp: Clamp, y: MatMut<'_>) {
+    assert_eq!((gate_up.rows, gate_up.cols), (y.rows, 2 * y.cols), "gate and up beside each other");
+    pool.for_chunks(y.rows, rows_per_task(2 * y.cols), |rows| clamped_rows(isa, rows, gate_up, clamp, y));
+}
+
+/// The gradient of `gate_up` from that of `y`; it may overwrite `gate_up`.
+///
+/// # Panics
+/// If the shapes do not fit.
+pub fn clamped_swiglu_backward(
+    pool: &Pool,
+    isa: Isa,
+    dy: Mat<'_>,
+    gate_up: Mat<'_>,
+    clamp: Clamp,
+    dgate_up: MatMut<'_>,
+) {
+    for shape in [(gate_up.rows, gate_up.cols), (dgate_up.rows, dgate_up.cols)] {
+        assert_eq!(shape, (dy.rows, 2 * dy.cols), "gate and up beside each other");
+    }
+    let chunk = rows_per_task(3 * dy.cols);
+    pool.for_chunks(dy.rows, chunk, |rows| clamped_grad_rows(isa, rows, dy, gate_up, clamp, dgate_up));
+}
+
+kernel! {
+    fn clamped_rows<S>(rows: Range<usize>, gate_up: Mat<'_>, clamp: Clamp, y: MatMut<'_>) {
+        let (mut both, mut out) = ([0.0; BLOCK], [0.0; BLOCK / 2]);
+        let Clamp { alpha, limit } = clamp;
+        for row in rows {
+            for (at, n) in blocks(gate_up.cols) {
+                read(gate_up, row, at, &mut both[..n]);
+                for (out, pair) in out.iter_mut().zip(both[..n].as_chunks::<2>().0) {
+                    let (gate, up) = (pair[0].min(limit), pair[1].min(limit).max(-limit));
+                    *out = (up + 1.0) * gate * sigmoid::<S>(alpha * gate);
+                }
+                // SAFETY: this task owns the row.
+                unsafe { write(y, row, at / 2, &out[..n / 2]) };
+            }
+        }
+    }
+}
+
+kernel! {
+    /// dup = dy · g s;  dgate = dy · (u + 1) · s (1 + α g (1 − s)), and nothing where clamped.
+    fn clamped_grad_rows<S>(
+        rows: Range<usize>,
+        dy: Mat<'_>,
+        gate_up: Mat<'_>,
+        clamp: Clamp,
+        dgate_up: MatMut<'_>,
+    ) {
+        let (mut both, mut grad) = ([0.0; BLOCK], [0.0; BLOCK / 2]);
+        let Clamp { alpha, limit } = clamp;
+        for row in rows {
+            for (at, n) in blocks(gate_up.cols) {
+                read(gate_up, row, at, &mut both[..n]);
+                read(dy, row, at / 2, &mut grad[..n / 2]);
+                for (pair, dy) in both[..n].as_chunks_mut::<2>().0.iter_mut().zip(&grad) {
+                    let (gate, up) = (pair[0].min(limit), pair[1].min(limit).max(-limit));
+                    let s = sigmoid::<S>(alpha * gate);
+                    let slope = s * S::fma(alpha * gate, 1.0 - s, 1.0);
+                    let dgate = if pair[0] <= limit { dy * (up + 1.0) * slope } else { 0.0 };
+                    let dup = if pair[1].abs() <= limit { dy * gate * s } else { 0.0 };
+                    *pair = [dgate, dup];
+                }
+                // SAFETY: this task owns the row.
+                unsafe { write(dgate_up, row, at, &both[..n]) };
             }
         }
     }

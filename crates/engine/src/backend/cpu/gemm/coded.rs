@@ -4,7 +4,7 @@
 //! that is said of one place in K lies side by side for the 32 rows:
 //!
 //! ```text
-//! chunk   d 32 × f16 │ m 32 × f16 │ group │ group │ …          NF4: 32 × u8 instead of d
+//! chunk   d 32 × f16 │ m 32 × f16 │ group │ group │ …          NF4, MXFP4: 32 × u8 instead of d
 //! group   s 32 × u8 │ t 32 × u8 │ low bits │ high bits          32 numbers of K
 //!
 //! low     2 × 64 words. Word 2 r + p of half h has, for row r, the eight numbers of that half with
@@ -20,7 +20,9 @@
 
 use super::kernel::PANEL;
 use super::word;
-use crate::coding::{CodedRow, CodedWeight, Coding, OUTER_CHUNKS, Outer, QUANTILES, STEPS, Scaling};
+use crate::coding::{
+    CodedRow, CodedWeight, Coding, NUMBERS, OUTER_CHUNKS, Outer, QUANTILES, STEPS, Scaling, half_power,
+};
 use crate::program::DType;
 use half::f16;
 use std::ops::Range;
@@ -90,14 +92,14 @@ impl Coded {
         match self.coding.scaling() {
             Scaling::Scale | Scaling::SmallSigned => 2 * PANEL,
             Scaling::Minimum | Scaling::SmallMinima => 4 * PANEL,
-            Scaling::Nested => PANEL,
+            Scaling::Nested | Scaling::Power => PANEL,
         }
     }
 
     fn small_bytes(&self) -> usize {
         match self.coding.scaling() {
             Scaling::SmallMinima | Scaling::SmallSigned => 2 * PANEL,
-            Scaling::Scale | Scaling::Minimum | Scaling::Nested => 0,
+            Scaling::Scale | Scaling::Minimum | Scaling::Nested | Scaling::Power => 0,
         }
     }
 
@@ -128,7 +130,7 @@ impl Coded {
     fn write_chunk(&self, row: &CodedRow, idx: usize, col: usize, to: &mut [u8]) {
         let (head, groups) = to.split_at_mut(self.head_bytes());
         match self.coding.scaling() {
-            Scaling::Nested => head[col] = row.scales[idx],
+            Scaling::Nested | Scaling::Power => head[col] = row.scales[idx],
             _ => {
                 let halves = head.chunks_exact_mut(2 * PANEL);
                 for (line, values) in halves.zip([&row.d, &row.m]) {
@@ -147,7 +149,7 @@ impl Coded {
                 Scaling::SmallSigned => {
                     (small[col], small[PANEL + col]) = (row.scales[2 * group], row.scales[2 * group + 1]);
                 }
-                Scaling::Scale | Scaling::Minimum | Scaling::Nested => {}
+                Scaling::Scale | Scaling::Minimum | Scaling::Nested | Scaling::Power => {}
             }
             let codes = &row.codes[group * GROUP..(group + 1) * GROUP];
             for (number, &code) in codes.iter().enumerate() {
@@ -231,6 +233,10 @@ impl CodedPanel<'_> {
             Scaling::Minimum => half(0) * q + half(1),
             Scaling::SmallMinima => half(0) * f32::from(small(0)) * q - half(1) * f32::from(small(1)),
             Scaling::SmallSigned => half(0) * f32::from(small(number / 16) as i8) * q,
+            Scaling::Power => {
+                // SAFETY: the head is 32 bytes.
+                NUMBERS[code as usize] * half_power(unsafe { *place.head.add(col) })
+            }
             Scaling::Nested => {
                 // SAFETY: the head is 32 bytes.
                 let step = unsafe { *place.head.add(col) };

@@ -170,6 +170,15 @@ impl Panels {
         }
     }
 
+    /// Writes all rows, widened, to `to`.
+    ///
+    /// # Panics
+    /// If `to` is not N · K long.
+    pub fn read(&self, to: &mut [f32]) {
+        assert_eq!(to.len(), self.n * self.k, "{} × {} numbers", self.n, self.k);
+        to.chunks_mut(self.k.max(1)).enumerate().for_each(|(row, to)| self.row(row, to));
+    }
+
     fn panel(&self, panel: usize) -> *const u8 {
         let bytes = match &self.store {
             Store::Words(form) => form.words(self.k) * PANEL * 4,

@@ -14,7 +14,7 @@ use crate::backend::cpu::gemm::kernel::{Kernel, PANEL, Simd};
 use crate::backend::cpu::gemm::panels::Content;
 use crate::backend::cpu::gemm::word::{self, Form, LINE};
 use crate::backend::cpu::view::{Elem, Mat};
-use crate::coding::{QUANTILES, Scaling};
+use crate::coding::{NUMBERS, QUANTILES, Scaling, half_power};
 use std::ops::Range;
 
 /// One number of each row.
@@ -101,6 +101,7 @@ pub(in super::super) unsafe fn decode<S: Simd>(
             (Scaling::SmallMinima, _) => small::<S, 4>(&place, target),
             (Scaling::SmallSigned, _) => signed::<S>(&place, target),
             (Scaling::Nested, _) => nested::<S>(panel, &place, target),
+            (Scaling::Power, _) => powered::<S>(&place, target),
         }
     }
 }
@@ -172,12 +173,31 @@ unsafe fn nested<S: Simd>(panel: &CodedPanel<'_>, place: &Group, target: Target)
     // SAFETY: the chunk begins with 32 bytes.
     unsafe {
         let steps = bytes(place.head);
-        let scale = twice(&map(|row| panel.nested(place.chunk, row, steps[row])));
+        let scale = map(|row| panel.nested(place.chunk, row, steps[row]));
+        looked_up::<S>(&QUANTILES, &scale, place, target);
+    }
+}
+
+/// number[q] · 2^s.
+#[inline(always)]
+unsafe fn powered<S: Simd>(place: &Group, target: Target) {
+    // SAFETY: the chunk begins with 32 bytes.
+    unsafe {
+        let exponents = bytes(place.head);
+        looked_up::<S>(&NUMBERS, &map(|row| half_power(exponents[row])), place, target);
+    }
+}
+
+/// table[q] · scale.
+#[inline(always)]
+unsafe fn looked_up<S: Simd>(table: &[f32; 16], scale: &Line, place: &Group, target: Target) {
+    let scale = twice(scale);
+    // SAFETY: passed on; codes have four bits.
+    unsafe {
         write::<S, 4>(place.codes, target, |_, q| {
             let (early, late) = q.split_at(LINE);
-            let quantiles =
-                [early, late].map(|at| S::lookup(&QUANTILES, at.try_into().unwrap_or(&[0; LINE])));
-            lanes(|lane| quantiles[lane / LINE][lane % LINE] * scale[lane])
+            let found = [early, late].map(|at| S::lookup(table, at.try_into().unwrap_or(&[0; LINE])));
+            lanes(|lane| found[lane / LINE][lane % LINE] * scale[lane])
         });
     }
 }

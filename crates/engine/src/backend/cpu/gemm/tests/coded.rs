@@ -3,7 +3,9 @@
 use super::super::{Epilogue, Isa, Operand, Panels, Precision, Segment, gemm};
 use super::case::{Owned, pool};
 use crate::backend::cpu::view::{Elem, Mat, MatMut};
-use crate::coding::{CodedRow, CodedWeight, Coding, OUTER_CHUNKS, Outer, QUANTILES, STEPS};
+use crate::coding::{
+    CodedRow, CodedWeight, Coding, NUMBERS, OUTER_CHUNKS, Outer, QUANTILES, STEPS, half_power,
+};
 use crate::program::DType;
 use half::f16;
 
@@ -49,6 +51,7 @@ impl Weight {
                 (half(&row.d) * s) * q - half(&row.m) * t
             }
             Coding::Q6_K => (half(&row.d) * f32::from(row.scales[at / 16] as i8)) * (q - 32.0),
+            Coding::Mxfp4 => NUMBERS[usize::from(row.codes[at])] * half_power(row.scales[at / 32]),
             Coding::Nf4 => {
                 let Some(outer) = &self.outer else { panic!("outer scales") };
                 let chunk = (n * self.k + at) / 64;
@@ -84,7 +87,9 @@ fn row(coding: Coding, k: usize, state: &mut u64) -> CodedRow {
         let usual = 0x1400 + draw(state, 0x1400) as u16;
         *d = if draw(state, 16) == 0 { size } else { usual } | (draw(state, 2) as u16) << 15;
     }
-    row.scales.iter_mut().chain(&mut row.minima).for_each(|scale| *scale = draw(state, 256) as u8);
+    // Exponents of numbers whose products and sums are finite.
+    let (low, n) = if coding == Coding::Mxfp4 { (90, 60) } else { (0, 256) };
+    row.scales.iter_mut().chain(&mut row.minima).for_each(|scale| *scale = (low + draw(state, n)) as u8);
     row
 }
 
@@ -133,7 +138,7 @@ fn products_are_those_of_the_decoded_weight() {
         }
     }
     // Several visits, and outer scales that end within a row.
-    for coding in [Coding::Q4_1, Coding::Q6_K, Coding::Nf4] {
+    for coding in [Coding::Q4_1, Coding::Q6_K, Coding::Nf4, Coding::Mxfp4] {
         check(&Weight::new(coding, 70, 2304), 26);
     }
 }

@@ -15,7 +15,7 @@
 
 use super::PANEL;
 use crate::backend::cpu::gemm::coded::{CodedPanel, GROUP, Group, LANES};
-use crate::coding::{Coding, QUANTILES, Scaling};
+use crate::coding::{Coding, NUMBERS, QUANTILES, Scaling, half_power};
 use std::arch::x86_64::{
     __m512, __m512bh, __m512i, _mm_loadu_si128, _mm256_loadu_si256, _mm512_add_epi32, _mm512_add_ps,
     _mm512_and_si512, _mm512_castps_si512, _mm512_castsi512_ps, _mm512_cvtepi8_epi32, _mm512_cvtepi32_ps,
@@ -91,7 +91,7 @@ pub(super) unsafe fn each(coding: Coding, panel: &CodedPanel<'_>, group: usize, 
         match (coding.scaling(), coding.bits()) {
             (Scaling::Scale, 8) => rows::<8, SCALED>(&parts, sink),
             (Scaling::Scale, 5) => rows::<5, SCALED>(&parts, sink),
-            (Scaling::Scale | Scaling::Nested, _) => rows::<4, SCALED>(&parts, sink),
+            (Scaling::Scale | Scaling::Nested | Scaling::Power, _) => rows::<4, SCALED>(&parts, sink),
             (Scaling::Minimum, 5) => rows::<5, RAISED>(&parts, sink),
             (Scaling::Minimum, _) => rows::<4, RAISED>(&parts, sink),
             (Scaling::SmallMinima, 5) => rows::<5, LOWERED>(&parts, sink),
@@ -138,6 +138,14 @@ unsafe fn beside(coding: Coding, panel: &CodedPanel<'_>, place: &Group, first: u
                 let d = halves(place.head, first);
                 let (early, late) = (signed(small), signed(small.add(PANEL)));
                 [twice(_mm512_mul_ps(d, early)), twice(_mm512_mul_ps(d, late))]
+            }
+            Scaling::Power => {
+                table = _mm512_loadu_ps(NUMBERS.as_ptr());
+                let mut scale = [0.0_f32; ROWS];
+                for row in 0..ROWS {
+                    scale[row] = half_power(*place.head.add(first + row));
+                }
+                [twice(_mm512_loadu_ps(scale.as_ptr())); 2]
             }
             Scaling::Nested => {
                 table = _mm512_loadu_ps(QUANTILES.as_ptr());

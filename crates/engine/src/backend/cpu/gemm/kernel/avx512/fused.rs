@@ -80,6 +80,7 @@ unsafe fn by_coding<const R: usize>(operands: &CodedRows<'_>, tile: *mut Tile, r
             Coding::Q4_K => walk::<R>(Coding::Q4_K, operands, tile, resume),
             Coding::Q6_K => walk::<R>(Coding::Q6_K, operands, tile, resume),
             Coding::Nf4 => walk::<R>(Coding::Nf4, operands, tile, resume),
+            Coding::Mxfp4 => walk::<R>(Coding::Mxfp4, operands, tile, resume),
             coding => walk::<R>(coding, operands, tile, resume),
         }
     }
