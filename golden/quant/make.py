@@ -55,6 +55,11 @@ def main():
     tensors["source"] = source.reshape(-1)
     for name in ("Q4_0", "Q8_0"):
         tensors[f"{name}.encoded"] = quants.quantize(source, Type[name]).reshape(-1)
+    # Drawn last, and from a generator of its own: what was there before stays as it is.
+    blocks = blocks_of(np.random.Generator(np.random.PCG64(20261127)), 17, [], 12)
+    blocks[:6, 0] = [0, 1, 2, 127, 128, 254]
+    tensors["MXFP4.blocks"] = blocks.reshape(-1)
+    tensors["MXFP4.values"] = quants.dequantize(blocks, Type.MXFP4).astype(np.float32).reshape(-1)
     save_file(tensors, Path(__file__).parent / "blocks.safetensors")
 
 

@@ -7,8 +7,7 @@ use penname_model::peft::Pair;
 
 /// A pair whose A is uniform within ±1/√K, as PEFT begins, and whose B is uniform within `±b`.
 pub(crate) fn draw(network: &Network, slot: &PairSlot, seed: Seed, b: f32) -> Pair {
-    let program = &network.program;
-    let (rank, n_in, n_out) = (program.rows(slot.a), program.cols(slot.a), program.rows(slot.b));
+    let [rank, n_in, n_out] = slot.shape(&network.program);
     let stream = &mut seed.stream(&slot.module);
     let a_bound = 1.0 / (n_in as f32).sqrt();
     let a = uniform(stream, rank * n_in, a_bound);

@@ -153,7 +153,7 @@ fn check_pairs(network: &Network, pairs: &BTreeMap<String, Pair>) -> Result<()> 
 fn check_pair(network: &Network, slot: &PairSlot, pair: &Pair) -> Result<()> {
     let (program, module) = (&network.program, slot.module.clone());
     let found = [pair.rank, pair.n_in, pair.n_out];
-    let expected @ [rank, n_in, n_out] = [program.rows(slot.a), program.cols(slot.a), program.rows(slot.b)];
+    let expected @ [rank, n_in, n_out] = slot.shape(program);
     if found != expected {
         return Err(Error::PairShape { module, found, expected });
     }

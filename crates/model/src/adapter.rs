@@ -49,6 +49,14 @@ impl Method {
             _ => None,
         }
     }
+
+    /// The adapter settings, if low-rank pairs stand beside the experts' matrices in this parameter.
+    pub fn pair_for_parameter(&self, parameter: &str) -> Option<&AdapterConfig> {
+        match self {
+            Self::LowRank(config) if config.targets_parameter(parameter) => Some(config),
+            _ => None,
+        }
+    }
 }
 
 /// The linears of a transformer block, by the last part of their path: what LoRA adapts by default.

@@ -81,6 +81,12 @@ impl Fields {
         })
     }
 
+    pub(crate) fn counts(&mut self, name: &str) -> Result<Option<Vec<usize>>> {
+        self.read(name, "a list of counts", |value| {
+            value.as_array()?.iter().map(|count| usize::try_from(count.as_u64()?).ok()).collect()
+        })
+    }
+
     /// One token id or several.
     pub(crate) fn ids(&mut self, name: &str) -> Result<Vec<u32>> {
         let id = |value: &Value| u32::try_from(value.as_u64()?).ok();

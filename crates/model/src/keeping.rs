@@ -5,10 +5,12 @@
 //! counted in [`crate::Parameters::kept`].
 
 use crate::error::Result;
+use crate::fused::Expert;
 use crate::quant::{Apart, Storage, nf4};
 use crate::weights::Tensor;
 use penname_engine::coding::Outer;
 use penname_engine::{BufferId, CodedRow, CodedWeight, Coding, DType, Device};
+use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
 
@@ -66,11 +68,54 @@ impl fmt::Display for Keeping {
     }
 }
 
+/// Where the rows of a weight come from.
+#[derive(Debug)]
+pub(crate) enum Source<'a> {
+    /// A tensor that lies as the program has it.
+    Tensor(Tensor<'a>),
+    /// All of its numbers, (rows, cols), where the file has them the other way round.
+    Whole(Vec<f32>),
+    /// One expert of several.
+    Expert(Expert<'a>),
+}
+
+impl Source<'_> {
+    /// How rows are taken apart to stay as they are stored, if they can.
+    fn apart(&self) -> Option<Apart> {
+        match self {
+            Self::Tensor(tensor) if tensor.info().shape.len() == 2 => tensor.info().dtype.format().apart,
+            Self::Expert(expert) => expert.apart(),
+            Self::Tensor(_) | Self::Whole(_) => None,
+        }
+    }
+
+    /// Reads rows, decoded.
+    fn read(&self, rows: Range<usize>, room: &mut [f32]) {
+        match self {
+            Self::Whole(values) => copy_rows(values, rows, room),
+            Self::Expert(expert) => expert.read(rows, room),
+            Self::Tensor(tensor) if tensor.info().shape.len() < 2 => {
+                let mut values = Vec::new();
+                tensor.read_f32(&mut values);
+                room.copy_from_slice(&values);
+            }
+            Self::Tensor(tensor) => tensor.read_rows_f32(rows, room),
+        }
+    }
+
+    /// The stored bytes of a row.
+    fn row(&self, row: usize) -> Cow<'_, [u8]> {
+        match self {
+            Self::Tensor(tensor) => tensor.row(row),
+            Self::Expert(expert) => expert.row(row),
+            Self::Whole(_) => Cow::Borrowed(&[]),
+        }
+    }
+}
+
 /// A weight on its way to a device.
 pub(crate) struct Incoming<'a> {
-    pub(crate) tensor: Tensor<'a>,
-    /// All of its numbers, (rows, cols), where the file has them the other way round.
-    pub(crate) whole: Option<Vec<f32>>,
+    pub(crate) source: Source<'a>,
     pub(crate) rows: usize,
     pub(crate) cols: usize,
     /// What its numbers are rounded to where they are used.
@@ -82,12 +127,8 @@ pub(crate) struct Incoming<'a> {
 impl Incoming<'_> {
     /// Puts it on the device, never to be changed, and says in what format it lies there.
     pub(crate) fn freeze(&self, keeping: Keeping, device: &mut dyn Device) -> Result<(BufferId, String)> {
-        let is_as_stored = self.tensor.info().shape.len() == 2 && self.whole.is_none();
-        let apart = self.tensor.info().dtype.format().apart;
-        let buffer = match (keeping, apart) {
-            (Keeping::Stored, Some(apart)) if is_as_stored => {
-                Some((self.stored(apart, device)?, apart.coding))
-            }
+        let buffer = match (keeping, self.source.apart()) {
+            (Keeping::Stored, Some(apart)) => Some((self.stored(apart, device)?, apart.coding)),
             (Keeping::Quantized(to), _)
                 if self.is_linear && self.cols.is_multiple_of(to.coding().chunk()) =>
             {
@@ -106,15 +147,7 @@ impl Incoming<'_> {
 
     /// Reads rows, decoded.
     pub(crate) fn read(&self, rows: Range<usize>, room: &mut [f32]) {
-        if let Some(values) = &self.whole {
-            copy_rows(values, rows, room);
-        } else if self.tensor.info().shape.len() < 2 {
-            let mut values = Vec::new();
-            self.tensor.read_f32(&mut values);
-            room.copy_from_slice(&values);
-        } else {
-            self.tensor.read_rows_f32(rows, room);
-        }
+        self.source.read(rows, room);
     }
 
     fn row(&self, row: usize) -> Vec<f32> {
@@ -124,7 +157,7 @@ impl Incoming<'_> {
     }
 
     fn stored(&self, apart: Apart, device: &mut dyn Device) -> Result<BufferId> {
-        let fill = |row: usize, to: &mut CodedRow| (apart.take)(self.tensor.row(row), to);
+        let fill = |row: usize, to: &mut CodedRow| (apart.take)(&self.source.row(row), to);
         self.coded(apart.coding, None, &fill, device)
     }
 

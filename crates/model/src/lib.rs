@@ -15,6 +15,7 @@ pub mod arch;
 pub mod config;
 mod error;
 mod fields;
+mod fused;
 mod json;
 pub mod keeping;
 mod lengths;

@@ -1,5 +1,7 @@
 //! From a base and what was trained on it to one model in a folder.
 
+mod experts;
+
 use crate::arch::Architecture;
 use crate::config::Config;
 use crate::error::{Error, Result};
@@ -60,10 +62,15 @@ pub fn save_merged(
     dtype: Storage,
     folder: &Path,
 ) -> Result<()> {
-    for module in pairs.keys() {
+    let of_experts = experts::parameters(config)?;
+    for module in pairs.keys().filter(|module| of_experts.iter().all(|parameter| parameter.name != **module))
+    {
         base.tensor(&format!("{module}.weight"))?;
     }
     save(base, config, dtype, folder, |name, rows, out| {
+        if let (Some(pair), Some(experts)) = (pairs.get(name), &config.experts) {
+            return experts::add_pairs(pair, experts.count, adapter.scale_for(name) as f32, rows, out);
+        }
         let module = name.strip_suffix(".weight").unwrap_or(name);
         if let Some(pair) = pairs.get(module) {
             merge_rows(pair, adapter.scale_for(module) as f32, rows, out);
@@ -81,7 +88,12 @@ pub fn save_trained(
     trained: &BTreeMap<String, Vec<f32>>,
     folder: &Path,
 ) -> Result<()> {
+    let of_experts = experts::parameters(config)?;
     for (name, values) in trained {
+        let shape = of_experts.iter().find(|parameter| parameter.name == *name).map(|found| &found.shape);
+        if shape.is_some_and(|shape| shape.iter().product::<usize>() == values.len()) {
+            continue;
+        }
         let info = base.info(name)?;
         if info.n_values() != values.len() {
             return Err(Error::TensorShape {
@@ -109,7 +121,11 @@ fn save(
     let staged = Staged::create(folder)?;
     let mut tensors = Vec::new();
     let architecture = Architecture::find(&config.model_type)?;
-    for name in base.names() {
+    let of_experts = experts::parameters(config)?;
+    for parameter in &of_experts {
+        tensors.extend(experts::outgoing(base, parameter, dtype, &change)?);
+    }
+    for name in base.names().filter(|name| !experts::is_of_experts(name, &of_experts)) {
         let tensor = base.tensor(name)?;
         let mut info = tensor.info().clone();
         info.dtype = dtype;

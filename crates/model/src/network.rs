@@ -6,8 +6,13 @@
 //! model in `head`.
 
 mod attention;
+mod experts;
 mod head;
+mod pair;
 mod stretch;
+
+pub(crate) use attention::Reach;
+pub(crate) use experts::Mixture;
 
 use crate::adapter::Method;
 use crate::arch::Architecture;
@@ -65,6 +70,21 @@ pub struct Parameter {
     pub shape: Vec<usize>,
     /// Whether Hugging Face publishes it as (in, out).
     pub turned: bool,
+    /// How it lies in a checkpoint if it belongs to experts; its shape is then (X, out, in) or (X, out).
+    pub fused: Option<Fused>,
+}
+
+/// How a parameter of experts lies in a checkpoint: as one tensor, or in the parts it is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fused {
+    /// X: how many experts.
+    pub experts: usize,
+    /// The linears whose rows are those of an expert, by the last part of their paths.
+    pub parts: &'static [&'static str],
+    /// Whether the rows of the parts alternate, and do not follow each other.
+    pub interleaved: bool,
+    /// Whether Hugging Face publishes the one tensor as (X, in, out).
+    pub turned: bool,
 }
 
 /// A low-rank pair beside a linear.
@@ -81,6 +101,8 @@ pub struct PairSlot {
     /// Lengths of the rows of the weight, (1, N), if they are trained; where nothing is, the factors
     /// that make rows as long.
     pub magnitude: Option<TensorId>,
+    /// How many pairs lie below each other: one, or one for each expert.
+    pub experts: usize,
 }
 
 /// Inputs that the caller writes before each run; those without a use in this program are `None`.
@@ -218,7 +240,13 @@ impl Network {
         let dtype = if rows == 1 || trainable { DType::F32 } else { self.setup.precision.dtype() };
         let id = self.program.weight(name, rows, cols, dtype, trainable);
         let turned = self.architecture.turns(name);
-        self.parameters.push(Parameter { name: name.to_owned(), id, shape: shape.to_vec(), turned });
+        self.parameters.push(Parameter {
+            name: name.to_owned(),
+            id,
+            shape: shape.to_vec(),
+            turned,
+            fused: None,
+        });
         id
     }
 
@@ -316,19 +344,28 @@ impl Network {
         Projection { weight, bias, low_rank }
     }
 
+    /// Whether what stands beside frozen weights is trained, and not only used.
+    fn is_trained(&self) -> bool {
+        self.setup.purpose.is_loss()
+    }
+
+    fn push_pair(&mut self, module: &str, (a, b): (TensorId, TensorId), scale: f32, experts: usize) {
+        self.pairs.push(PairSlot { module: module.to_owned(), a, b, scale, experts, magnitude: None });
+    }
+
     fn low_rank(&mut self, spec: &LinearSpec, x: TensorId) -> Option<LowRank> {
         let config = self.setup.method.pair_for(&spec.module)?;
         let (rank, scale, rate) =
             (config.rank_for(&spec.module), config.scale_for(&spec.module) as f32, config.dropout as f32);
         let module = &spec.module;
         let inputs = self.program.cols(x);
-        let trainable = self.setup.purpose.is_loss();
+        let trainable = self.is_trained();
         let a = self.program.weight(&format!("{module}.lora_A"), rank, inputs, DType::F32, trainable);
         let b = self.program.weight(&format!("{module}.lora_B"), spec.outputs, rank, DType::F32, trainable);
         let stream = self.pairs.len() as u32;
         let dropout =
             (rate > 0.0 && trainable).then_some(Dropout { rate, stream, seed: self.inputs.dropout_seed });
-        self.pairs.push(PairSlot { module: module.clone(), a, b, scale, magnitude: None });
+        self.push_pair(module, (a, b), scale, 1);
         Some(LowRank { a, b, scale, dropout })
     }
 

@@ -1,7 +1,8 @@
 //! The weights of a model on a device, loaded once and shared by every program that uses them.
 
 use crate::error::{Error, Result};
-use crate::keeping::{Incoming, Keeping, copy_rows};
+use crate::fused::Gathered;
+use crate::keeping::{Incoming, Keeping, Source, copy_rows};
 use crate::lengths;
 use crate::network::{Network, PairSlot, names};
 use crate::peft::Pair;
@@ -39,19 +40,37 @@ impl Parameters {
         let mut taken = Taken::new(checkpoint);
         let mut buffers = BTreeMap::new();
         for parameter in &network.parameters {
+            if parameter.fused.is_some() {
+                let gathered = Gathered::take(&mut taken, checkpoint, parameter)?;
+                let slot = network.program.tensor(parameter.id);
+                let buffer = if slot.role == (Role::Weight { trainable: true }) {
+                    let values = gathered.trained(parameter, keeping)?;
+                    plain(device, network.program.rows(parameter.id), slot.cols, &values)?
+                } else {
+                    let (buffer, format) = gathered.freeze(parameter, slot.dtype, keeping, device)?;
+                    *kept.entry(format).or_default() += 1;
+                    buffer
+                };
+                buffers.insert(parameter.name.clone(), buffer);
+                continue;
+            }
             let turned = parameter.turned && checkpoint.is_published();
             let mut shape = parameter.shape.clone();
             if turned {
                 shape.reverse();
             }
             let tensor = taken.take(&parameter.name, &shape)?;
-            let whole = if turned { Some(checkpoint.read_turned(&parameter.name)?) } else { None };
+            let storage = tensor.info().dtype;
+            let source = match turned {
+                true => Source::Whole(checkpoint.read_turned(&parameter.name)?),
+                false => Source::Tensor(tensor),
+            };
             let slot = network.program.tensor(parameter.id);
             let (rows, cols) = (network.program.rows(parameter.id), slot.cols);
             let is_linear = linears.contains(&parameter.id);
-            let weight = Incoming { tensor, whole, rows, cols, dtype: slot.dtype, is_linear };
+            let weight = Incoming { source, rows, cols, dtype: slot.dtype, is_linear };
             let buffer = if slot.role == (Role::Weight { trainable: true }) {
-                if let Some(format) = keeping.quantized(weight.tensor.info().dtype) {
+                if let Some(format) = keeping.quantized(storage) {
                     return Err(Error::QuantizedTrainable { tensor: parameter.name.clone(), format });
                 }
                 let mut values = vec![0.0; rows * cols];
@@ -80,8 +99,9 @@ impl Parameters {
     ) -> Result<()> {
         for slot in &network.pairs {
             let values = pair(slot);
-            for (id, values) in [(slot.a, &values.a), (slot.b, &values.b)] {
+            for (id, values) in slot.halves(&values) {
                 let (rows, cols) = (network.program.rows(id), network.program.cols(id));
+                let values = values.as_ref();
                 let buffer = plain(device, rows, cols, values)?;
                 self.buffers.insert(network.program.tensor(id).name.clone(), buffer);
             }
@@ -106,10 +126,14 @@ impl Parameters {
         let dtype = network.program.compute().dtype();
         for slot in &network.pairs {
             let values = pair(slot);
-            for (id, values) in [(slot.a, &values.a), (slot.b, &values.b)] {
-                let (rows, cols) = (network.program.rows(id), network.program.cols(id));
-                let fill = |range: Range<usize>, room: &mut [f32]| copy_rows(values, range, room);
-                let buffer = device.allocate_frozen(rows, cols, dtype, &fill)?;
+            for (id, values) in slot.halves(values) {
+                let (rows, cols) = (network.program.rows(id) / slot.experts, network.program.cols(id));
+                let mut parts = Vec::new();
+                for values in values.chunks(rows * cols) {
+                    let fill = |range: Range<usize>, room: &mut [f32]| copy_rows(values, range, room);
+                    parts.push(device.allocate_frozen(rows, cols, dtype, &fill)?);
+                }
+                let buffer = if let [one] = *parts { one } else { device.join(&parts) };
                 self.buffers.insert(network.program.tensor(id).name.clone(), buffer);
             }
             if slot.magnitude.is_some() {
@@ -158,11 +182,10 @@ impl Parameters {
             read_plain(device, buffer, network.program.rows(id), tensor.cols)
         };
         let pair = |slot: &PairSlot| {
-            let (rank, n_in) = (network.program.rows(slot.a), network.program.cols(slot.a));
-            let n_out = network.program.rows(slot.b);
             let lengths = slot.magnitude.and(self.buffer(&names::magnitude(&slot.module)));
-            let magnitude = lengths.map(|buffer| read_plain(device, buffer, 1, n_out));
-            (slot.module.clone(), Pair { rank, n_in, n_out, a: read(slot.a), b: read(slot.b), magnitude })
+            let magnitude = lengths.map(|buffer| read_plain(device, buffer, 1, network.program.rows(slot.b)));
+            let pair = slot.pair(&network.program, read(slot.a), read(slot.b));
+            (slot.module.clone(), Pair { magnitude, ..pair })
         };
         network.pairs.iter().map(pair).collect()
     }
@@ -171,8 +194,16 @@ impl Parameters {
 /// The weights that linears of blocks multiply with. A head that gives logits is a linear too, but one
 /// that is not quantized: where it gives a loss it is not either, and it may be the embedding.
 fn linear_weights(program: &Program) -> BTreeSet<TensorId> {
+    // A router decides with its weights, and is left as it is.
+    let logits: BTreeSet<TensorId> = program
+        .steps()
+        .iter()
+        .filter_map(|step| if let Op::Route(route) = &step.op { Some(route.logits) } else { None })
+        .collect();
     let of = |op: &Op| match op {
-        Op::Linear(linear) => linear.parts.iter().map(|part| part.weight).collect(),
+        Op::Linear(linear) if !logits.contains(&linear.y) => {
+            linear.parts.iter().map(|part| part.weight).collect()
+        }
         _ => Vec::new(),
     };
     let in_blocks = program.steps().iter().filter(|step| step.block.is_some());

@@ -74,8 +74,7 @@ pub(crate) fn check_lengths(task: &Task<'_>) -> Result<()> {
 /// A starts as Kaiming's uniform numbers, B at zero, and trained lengths as they are: the pair changes
 /// nothing yet.
 pub(crate) fn fresh_pair(network: &Network, slot: &PairSlot, seed: Seed) -> Pair {
-    let (rank, n_in, n_out) =
-        (network.program.rows(slot.a), network.program.cols(slot.a), network.program.rows(slot.b));
+    let [rank, n_in, n_out] = slot.shape(&network.program);
     let mut stream = seed.stream(&format!("train/adapter/{}", slot.module));
     let bound = 1.0 / (n_in as f32).sqrt();
     let a = (0..rank * n_in).map(|_| (2.0 * stream.unit_f32() - 1.0) * bound).collect();
@@ -84,10 +83,9 @@ pub(crate) fn fresh_pair(network: &Network, slot: &PairSlot, seed: Seed) -> Pair
 
 pub(crate) fn pair(network: &Network, slot: &PairSlot, tensors: &Tensors) -> (String, Pair) {
     let values = |id| tensors.get(&network.program.tensor(id).name).cloned().unwrap_or_default();
-    let (rank, n_in, n_out) =
-        (network.program.rows(slot.a), network.program.cols(slot.a), network.program.rows(slot.b));
     let magnitude = slot.magnitude.map(values);
-    (slot.module.clone(), Pair { rank, n_in, n_out, a: values(slot.a), b: values(slot.b), magnitude })
+    let pair = slot.pair(&network.program, values(slot.a), values(slot.b));
+    (slot.module.clone(), Pair { magnitude, ..pair })
 }
 
 /// Keeps as much of the forward pass as memory allows, and says so.

@@ -160,6 +160,14 @@ impl Default for Settings {
     }
 }
 
+/// What may be asked for beside linears: `experts` for all matrices of experts, or one kind of them.
+const EXPERTS: [(&str, &str); 4] = [
+    ("experts", "mlp.experts.gate_up_proj"),
+    ("experts", "mlp.experts.down_proj"),
+    ("experts.gate_up_proj", "mlp.experts.gate_up_proj"),
+    ("experts.down_proj", "mlp.experts.down_proj"),
+];
+
 impl Settings {
     /// Where gradients go.
     ///
@@ -177,7 +185,12 @@ impl Settings {
                 let all = architecture.linears.iter().map(|name| (*name).to_owned());
                 let targets: Vec<String> =
                     if self.targets.is_empty() { all.collect() } else { self.targets.clone() };
-                let mut config = AdapterConfig::new(self.rank, self.alpha, targets);
+                // Matrices of experts are parameters, not modules.
+                let is_module = |target: &String| !EXPERTS.iter().any(|(name, _)| name == target);
+                let (modules, experts): (Vec<_>, Vec<_>) = targets.into_iter().partition(is_module);
+                let mut config = AdapterConfig::new(self.rank, self.alpha, modules);
+                let parameters = EXPERTS.iter().filter(|(name, _)| experts.iter().any(|of| of == name));
+                config.target_parameters = parameters.map(|(_, path)| (*path).to_owned()).collect();
                 config.base_model = Some(base.to_owned());
                 config.dropout = self.dropout;
                 config.use_rslora = self.rslora;
@@ -206,7 +219,10 @@ impl Settings {
         in_range("checkpoint_every", self.checkpoint_every as f64, 1.0..=1e9)?;
         in_range("rank", self.rank as f64, 1.0..=4096.0)?;
         in_range("alpha", self.alpha, 1e-6..=1e6)?;
-        in_range("dropout", self.dropout, 0.0..=0.95)?;
+        // What PEFT refuses for a pair of experts cannot be read back by it either.
+        let has_experts = self.targets.iter().any(|target| EXPERTS.iter().any(|(name, _)| name == target));
+        in_range("dropout", self.dropout, 0.0..=if has_experts { 0.0 } else { 0.95 })?;
+        in_range("dora", f64::from(u8::from(self.dora)), 0.0..=if has_experts { 0.0 } else { 1.0 })?;
         in_range("learning_rate", self.learning_rate, 1e-9..=1.0)?;
         in_range("warmup", self.warmup, 0.0..=1.0)?;
         in_range("weight_decay", self.weight_decay, 0.0..=1.0)?;

@@ -63,6 +63,9 @@ fn sorts(op: &Op) -> Vec<(&'static str, TensorId)> {
             let length = |part: &penname_engine::op::Stretch| Some((MAGNITUDES, part.magnitude?));
             op.parts.iter().filter_map(bias).chain(op.parts.iter().filter_map(length)).collect()
         }
+        Op::GroupedLinear(op) => op.experts.bias.map(|bias| (BIASES, bias)).into_iter().collect(),
+        // Like a bias on the score of nothing.
+        Op::Attention(op) => op.sinks.map(|sinks| (BIASES, sinks)).into_iter().collect(),
         Op::Embed(op) => vec![(EMBEDDINGS, op.table)],
         _ => Vec::new(),
     }

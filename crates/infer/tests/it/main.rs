@@ -5,6 +5,7 @@ mod adapter;
 mod answer;
 mod cache;
 mod company;
+mod experts;
 mod sampling;
 mod scoring;
 mod tiny;

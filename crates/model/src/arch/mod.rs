@@ -2,8 +2,10 @@
 //! their checkpoints.
 
 mod gpt2;
+mod gpt_oss;
 mod llama;
 mod qwen3;
+mod qwen3_moe;
 
 use crate::adapter::ALL_LINEARS;
 use crate::config::Config;
@@ -35,11 +37,18 @@ pub const ALL: &[Architecture] = &[
     decoder("mistral", llama::forward),
     decoder("qwen2", llama::forward),
     decoder("qwen3", qwen3::forward),
+    mixture("qwen3_moe", qwen3_moe::forward),
+    mixture("gpt_oss", gpt_oss::forward),
 ];
 
 /// An architecture with the linears of a Llama block.
 const fn decoder(name: &'static str, forward: fn(&Config, &mut Network)) -> Architecture {
     Architecture { name, linears: &ALL_LINEARS, fan_in_fan_out: false, forward }
+}
+
+/// An architecture whose experts are adapted only when asked for.
+const fn mixture(name: &'static str, forward: fn(&Config, &mut Network)) -> Architecture {
+    Architecture { name, linears: &qwen3_moe::LINEARS, fan_in_fan_out: false, forward }
 }
 
 impl Architecture {

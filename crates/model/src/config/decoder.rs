@@ -5,8 +5,8 @@
 
 use serde_json::{Value, json};
 
-use super::Config;
 use super::json::{HARMLESS, check_plain, one_or_list, read_rope, scaling_json};
+use super::{Config, experts};
 use crate::error::Result;
 use crate::fields::Fields;
 
@@ -42,6 +42,8 @@ pub(super) struct Family {
     /// E where the file does not say it; D / H if this does not either.
     head_width: Option<usize>,
     window: Window,
+    /// Whether layers have experts, told of as Qwen3-MoE does.
+    has_experts: bool,
 }
 
 const LLAMA: Family = Family {
@@ -51,9 +53,10 @@ const LLAMA: Family = Family {
     has_mlp_bias: true,
     head_width: None,
     window: Window::Length(None),
+    has_experts: false,
 };
 
-static ALL: [Family; 4] = [
+static ALL: [Family; 5] = [
     LLAMA,
     Family {
         model_type: "mistral",
@@ -77,6 +80,14 @@ static ALL: [Family; 4] = [
         has_mlp_bias: false,
         head_width: Some(128),
         window: Window::Switched,
+        ..LLAMA
+    },
+    Family {
+        model_type: "qwen3_moe",
+        class: "Qwen3MoeForCausalLM",
+        has_mlp_bias: false,
+        window: Window::Switched,
+        has_experts: true,
         ..LLAMA
     },
 ];
@@ -136,11 +147,13 @@ pub(super) fn read(family: &Family, mut fields: Fields) -> Result<Config> {
     check_window(family, context, &mut fields)?;
     let (rope_theta, rope_scaling) = read_rope(&mut fields)?;
     let (qkv_bias, output_bias) = read_biases(family, &mut fields)?;
+    let n_layers = fields.required_count("num_hidden_layers")?;
+    let experts = family.has_experts.then(|| experts::read_qwen3(&mut fields, n_layers)).transpose()?;
     let config = Config {
         model_type: family.model_type.to_owned(),
         vocab_size: fields.required_count("vocab_size")?,
         width,
-        n_layers: fields.required_count("num_hidden_layers")?,
+        n_layers,
         n_heads,
         n_kv_heads: fields.count("num_key_value_heads")?.unwrap_or(n_heads),
         head_width: read_head_width(family, &mut fields, width, n_heads)?,
@@ -153,6 +166,8 @@ pub(super) fn read(family: &Family, mut fields: Fields) -> Result<Config> {
         qkv_bias,
         output_bias,
         mlp_bias: family.has_mlp_bias && fields.flag("mlp_bias")?.unwrap_or(false),
+        experts,
+        windows: Vec::new(),
         bos: fields.ids("bos_token_id")?,
         eos: fields.ids("eos_token_id")?,
     };
@@ -197,6 +212,9 @@ pub(super) fn write(family: &Family, config: &Config, dtype: &str) -> Value {
     });
     if family.biases == Biases::Said {
         json["attention_bias"] = json!(config.qkv_bias);
+    }
+    if let Some(experts) = &config.experts {
+        experts::write_qwen3(experts, &mut json);
     }
     if family.has_mlp_bias {
         json["mlp_bias"] = json!(config.mlp_bias);

@@ -1,6 +1,8 @@
 //! The configuration inside GGUF metadata.
 
-use super::{Config, RopeScaling, refuse};
+mod experts;
+
+use super::{Config, RopeScaling, gpt_oss, refuse};
 use crate::error::{Error, Result};
 use crate::quant::Storage;
 use crate::weights::gguf::{GgufTensor, Metadata, architecture};
@@ -29,6 +31,17 @@ const READ: &[&str] = &[
     "vocab_size",
 ];
 
+/// Keys of architectures with experts that are read below.
+const OF_EXPERTS: &[&str] = &[
+    "attention.sliding_window",
+    "expert_count",
+    "expert_feed_forward_length",
+    "expert_used_count",
+    "rope.scaling.original_context_length",
+    "rope.scaling.yarn_beta_fast",
+    "rope.scaling.yarn_beta_slow",
+];
+
 /// Keys that change nothing.
 const HARMLESS: &[&str] =
     &["rope.scaling.finetuned", "rope.scaling.original_context_length", "tensor_data_layout"];
@@ -41,6 +54,7 @@ const ZERO: &[&str] =
 struct Keys<'m> {
     metadata: &'m Metadata,
     prefix: &'static str,
+    has_experts: bool,
 }
 
 impl Keys<'_> {
@@ -78,7 +92,8 @@ impl Keys<'_> {
             let Some(name) = key.strip_prefix(self.prefix).and_then(|rest| rest.strip_prefix('.')) else {
                 continue;
             };
-            if READ.contains(&name) || HARMLESS.contains(&name) {
+            let of_experts = self.has_experts && OF_EXPERTS.contains(&name);
+            if of_experts || READ.contains(&name) || HARMLESS.contains(&name) {
                 continue;
             }
             if !ZERO.contains(&name) {
@@ -95,13 +110,17 @@ impl Keys<'_> {
 
 pub(super) fn read(metadata: &Metadata, tensors: &[GgufTensor], file: &[u8]) -> Result<Config> {
     let architecture = architecture(metadata)?;
-    let keys = Keys { metadata, prefix: architecture.name };
+    let keys = Keys { metadata, prefix: architecture.name, has_experts: architecture.has_experts };
     keys.check_known()?;
     let width = keys.required_count("embedding_length")?;
     let n_heads = keys.required_count("attention.head_count")?;
     let head_width = read_head_width(&keys, width, n_heads)?;
     let rope_theta = keys.real("rope.freq_base")?.unwrap_or(10_000.0);
     let norm_eps = architecture.norm_eps;
+    // The width of a part that gpt-oss has only inside experts.
+    let has_ordinary = keys.count("feed_forward_length")?.is_some();
+    let feed_forward = if has_ordinary { "feed_forward_length" } else { "expert_feed_forward_length" };
+    let is_gpt_oss = architecture.model_type == gpt_oss::MODEL_TYPE;
     let has = |suffix: &str| tensors.iter().any(|tensor| tensor.name.ends_with(suffix));
     Ok(Config {
         model_type: architecture.model_type.to_owned(),
@@ -111,7 +130,7 @@ pub(super) fn read(metadata: &Metadata, tensors: &[GgufTensor], file: &[u8]) -> 
         n_heads,
         n_kv_heads: keys.count("attention.head_count_kv")?.unwrap_or(n_heads),
         head_width,
-        feed_forward: keys.required_count("feed_forward_length")?,
+        feed_forward: keys.required_count(feed_forward)?,
         context: keys.required_count("context_length")?,
         norm_eps: keys.required(norm_eps, keys.real(norm_eps)?)?,
         rope_theta,
@@ -119,7 +138,9 @@ pub(super) fn read(metadata: &Metadata, tensors: &[GgufTensor], file: &[u8]) -> 
         tied: !tensors.iter().any(|tensor| tensor.name == HEAD),
         qkv_bias: has(".attn_q.bias") || has(".attn_qkv.bias"),
         output_bias: has(".attn_output.bias"),
-        mlp_bias: has(".ffn_up.bias"),
+        mlp_bias: has(".ffn_up.bias") || has(".ffn_up_exps.bias"),
+        experts: architecture.has_experts.then(|| experts::read(&keys, tensors, is_gpt_oss)).transpose()?,
+        windows: if is_gpt_oss { experts::windows(&keys)? } else { Vec::new() },
         bos: special(metadata, &["bos_token_id"])?,
         eos: special(metadata, &["eos_token_id", "eot_token_id"])?,
     })
@@ -168,6 +189,7 @@ fn read_scaling(
         (None | Some("none"), None) => RopeScaling::None,
         (None | Some("linear"), Some(factor)) => RopeScaling::Linear { factor },
         (Some("linear"), None) => return Err(Error::FieldMissing { field: keys.key("rope.scaling.factor") }),
+        (Some("yarn"), Some(factor)) if keys.has_experts => experts::yarn(keys, factor)?,
         (Some(other), _) => return Err(refuse(&kind_key, format!("{other:?}"), "none or linear")),
     };
     let Some(table) = tensors.iter().find(|tensor| tensor.name == ROPE_FREQS) else { return Ok(rule) };

@@ -60,6 +60,8 @@ pub(super) fn read(model_type: String, mut fields: Fields) -> Result<Config> {
         qkv_bias: true,
         output_bias: true,
         mlp_bias: true,
+        experts: None,
+        windows: Vec::new(),
         bos: fields.ids("bos_token_id")?,
         eos: fields.ids("eos_token_id")?,
     };

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Config, RopeScaling, decoder, gpt2};
+use super::{Config, RopeScaling, decoder, gpt_oss, gpt2};
 use crate::arch::Architecture;
 use crate::error::Result;
 use crate::fields::Fields;
@@ -57,6 +57,11 @@ pub(super) const HARMLESS: &[&str] = &[
 /// Fields of any family that would change what is computed, and the values at which they do not.
 pub(super) fn check_plain(fields: &mut Fields) -> Result<()> {
     fields.only("quantization_config", &[])?;
+    check_unquantized(fields)
+}
+
+/// The same where weights may be quantized.
+pub(super) fn check_unquantized(fields: &mut Fields) -> Result<()> {
     fields.only("add_cross_attention", &[json!(false)])?;
     fields.only("is_encoder_decoder", &[json!(false)])?;
     fields.only("tie_encoder_decoder", &[json!(false)])?;
@@ -67,6 +72,9 @@ pub(super) fn read(mut fields: Fields) -> Result<Config> {
     let model_type = fields.text("model_type")?.ok_or_else(|| fields.missing("model_type"))?;
     if model_type == gpt2::MODEL_TYPE {
         return gpt2::read(model_type, fields);
+    }
+    if model_type == gpt_oss::MODEL_TYPE {
+        return gpt_oss::read(fields);
     }
     if let Some(family) = decoder::find(&model_type) {
         return decoder::read(family, fields);
@@ -113,7 +121,17 @@ fn read_scaling(mut fields: Fields) -> Result<(Option<f64>, RopeScaling)> {
             high_freq_factor: fields.required_real("high_freq_factor")?,
             original_context: fields.required_count("original_max_position_embeddings")?,
         },
-        other => return Err(fields.unsupported("rope_type", &json!(other), "default, linear or llama3")),
+        "yarn" => RopeScaling::Yarn {
+            factor: fields.required_real("factor")?,
+            beta_fast: fields.real("beta_fast")?.unwrap_or(32.0),
+            beta_slow: fields.real("beta_slow")?.unwrap_or(1.0),
+            original_context: fields.required_count("original_max_position_embeddings")?,
+            truncate: fields.flag("truncate")?.unwrap_or(true),
+            attention_factor: fields.real("attention_factor")?,
+        },
+        other => {
+            return Err(fields.unsupported("rope_type", &json!(other), "default, linear, llama3 or yarn"));
+        }
     };
     fields.finish(&[])?;
     Ok((theta, scaling))
@@ -130,6 +148,20 @@ pub(super) fn scaling_json(scaling: &RopeScaling) -> Value {
             "high_freq_factor": high_freq_factor,
             "original_max_position_embeddings": original_context,
         }),
+        RopeScaling::Yarn { factor, beta_fast, beta_slow, original_context, truncate, attention_factor } => {
+            let mut json = json!({
+                "rope_type": "yarn",
+                "factor": factor,
+                "beta_fast": beta_fast,
+                "beta_slow": beta_slow,
+                "original_max_position_embeddings": original_context,
+                "truncate": truncate,
+            });
+            if let Some(said) = attention_factor {
+                json["attention_factor"] = json!(said);
+            }
+            json
+        }
     }
 }
 
@@ -142,6 +174,7 @@ pub(super) fn write(config: &Config, dtype: Storage) -> Value {
     };
     match decoder::find(&config.model_type) {
         Some(family) => decoder::write(family, config, dtype),
+        None if config.model_type == gpt_oss::MODEL_TYPE => gpt_oss::write(config, dtype),
         None => gpt2::write(config, dtype),
     }
 }

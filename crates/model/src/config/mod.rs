@@ -8,8 +8,10 @@
 //! model was trained, how it is sampled, or how its weights are stored.
 
 mod decoder;
+mod experts;
 mod gguf;
 mod gpt2;
+mod gpt_oss;
 mod json;
 mod rope;
 
@@ -17,6 +19,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
+pub use experts::{Clamp, Experts};
 pub use rope::RopeScaling;
 
 use crate::error::{Error, Result};
@@ -59,6 +62,10 @@ pub struct Config {
     pub output_bias: bool,
     /// Whether the maps of the feed-forward part have a bias.
     pub mlp_bias: bool,
+    /// The experts that stand in the place of the feed-forward part, if there are any.
+    pub experts: Option<Experts>,
+    /// The most tokens that one sees in each layer, itself among them; empty where all are seen in all.
+    pub windows: Vec<Option<usize>>,
     /// Tokens that begin a text.
     pub bos: Vec<u32>,
     /// Tokens that end a text or a turn.
@@ -116,6 +123,11 @@ impl Config {
         self.n_kv_heads * self.head_width
     }
 
+    /// The most tokens that one sees in a layer, itself among them; none where all are seen.
+    pub fn window(&self, layer: usize) -> Option<usize> {
+        self.windows.get(layer).copied().flatten()
+    }
+
     /// Whether positions are rows of a table of `context` rows, and not angles.
     pub fn has_learned_positions(&self) -> bool {
         self.model_type == gpt2::MODEL_TYPE
@@ -159,7 +171,10 @@ impl Config {
         if !self.head_width.is_multiple_of(2) {
             return Err(refuse("head width", self.head_width, "an even number"));
         }
-        Ok(())
+        if self.windows.contains(&Some(0)) {
+            return Err(refuse("sliding window", 0, "at least 1"));
+        }
+        self.experts.as_ref().map_or(Ok(()), |experts| experts.check(self.n_layers))
     }
 
     fn check_numbers(&self) -> Result<()> {

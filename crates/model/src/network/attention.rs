@@ -94,6 +94,7 @@ pub(super) fn rope_table(
     let cos = program.activation("cos", Rows::Tokens, half, DType::F32);
     let sin = program.activation("sin", Rows::Tokens, half, DType::F32);
     let inverse_frequency = config.rope_frequencies().into_iter().map(|f| f as f32).collect();
-    program.push(Section::Forward, RopeTable { positions, inverse_frequency, scale: 1.0, cos, sin });
+    let scale = config.rope_scaling.attention_factor() as f32;
+    program.push(Section::Forward, RopeTable { positions, inverse_frequency, scale, cos, sin });
     (cos, sin)
 }

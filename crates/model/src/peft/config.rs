@@ -44,6 +44,8 @@ pub struct AdapterConfig {
     pub dropout: f64,
     /// The modules it changes: full paths, or their last parts. Empty when the file does not say.
     pub target_modules: BTreeSet<String>,
+    /// The parameters of experts it changes, like `mlp.experts.down_proj`: full paths, or their last parts.
+    pub target_parameters: BTreeSet<String>,
     /// Whether the scale is alpha/√R instead of alpha/R.
     pub use_rslora: bool,
     /// Whether the length of each row of a weight is trained beside its direction.
@@ -66,6 +68,7 @@ impl AdapterConfig {
             alpha,
             dropout: 0.0,
             target_modules: target_modules.into_iter().collect(),
+            target_parameters: BTreeSet::new(),
             use_rslora: false,
             use_dora: false,
             fan_in_fan_out: false,
@@ -97,6 +100,11 @@ impl AdapterConfig {
         self.target_modules.iter().any(|target| matches(target, module))
     }
 
+    /// Whether the parameter of experts at a path is among the targets.
+    pub fn targets_parameter(&self, parameter: &str) -> bool {
+        self.target_parameters.iter().any(|target| matches(target, parameter))
+    }
+
     /// Reads an `adapter_config.json`.
     ///
     /// # Errors
@@ -122,6 +130,7 @@ impl AdapterConfig {
             alpha: fields.required_real("lora_alpha")?,
             dropout: fields.real("lora_dropout")?.unwrap_or(0.0),
             target_modules: fields.texts("target_modules")?.unwrap_or_default().into_iter().collect(),
+            target_parameters: fields.texts("target_parameters")?.unwrap_or_default().into_iter().collect(),
             use_rslora: fields.flag("use_rslora")?.unwrap_or(false),
             use_dora: fields.flag("use_dora")?.unwrap_or(false),
             fan_in_fan_out: fields.flag("fan_in_fan_out")?.unwrap_or(false),
@@ -150,6 +159,12 @@ impl AdapterConfig {
         if !(0.0..1.0).contains(&self.dropout) {
             return Err(refuse("lora_dropout", self.dropout, "at least 0 and less than 1"));
         }
+        if self.use_dora && !self.target_parameters.is_empty() {
+            return Err(refuse("use_dora", true, "false beside target_parameters, as PEFT has it"));
+        }
+        if self.dropout > 0.0 && !self.target_parameters.is_empty() {
+            return Err(refuse("lora_dropout", self.dropout, "0 beside target_parameters, as PEFT has it"));
+        }
         Ok(())
     }
 
@@ -159,7 +174,7 @@ impl AdapterConfig {
             self.rank_pattern.iter().map(|(name, rank)| (name.clone(), json!(rank))).collect();
         let alphas: Map<_, _> =
             self.alpha_pattern.iter().map(|(name, x)| (name.clone(), number(*x))).collect();
-        json!({
+        let mut json = json!({
             "alpha_pattern": alphas,
             "base_model_name_or_path": self.base_model,
             "bias": "none",
@@ -178,7 +193,12 @@ impl AdapterConfig {
             "task_type": "CAUSAL_LM",
             "use_dora": self.use_dora,
             "use_rslora": self.use_rslora,
-        })
+        });
+        // Readers older than the field need not see it where it says nothing.
+        if !self.target_parameters.is_empty() {
+            json["target_parameters"] = json!(self.target_parameters);
+        }
+        json
     }
 }
 
@@ -198,7 +218,7 @@ fn check_fixed(fields: &mut Fields) -> Result<()> {
     for field in ["ensure_weight_tying", "lora_bias", "use_bdlora", "use_qalora"] {
         fields.only(field, &[json!(false)])?;
     }
-    for field in ["layer_replication", "modules_to_save", "target_parameters", "trainable_token_indices"] {
+    for field in ["layer_replication", "modules_to_save", "trainable_token_indices"] {
         fields.only(field, &[json!([])])?;
     }
     for field in CONFIGS_OF_VARIANTS {

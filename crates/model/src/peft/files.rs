@@ -17,6 +17,10 @@ const PREFIX: &str = "base_model.model.";
 const A: &str = ".lora_A.weight";
 const B: &str = ".lora_B.weight";
 const MAGNITUDE: &str = ".lora_magnitude_vector";
+/// What PEFT puts into a path for every parameter of one module that it wraps after this one.
+const WRAPPED: &str = ".base_layer";
+/// The parameters of a module of experts, in the order in which PEFT wraps them.
+const PARAMETERS: [&str; 2] = ["gate_up_proj", "down_proj"];
 
 /// The two small matrices at one module, and the lengths of its rows if they are trained.
 #[derive(Debug, Clone, PartialEq)]
@@ -57,7 +61,8 @@ pub fn write_adapter(dir: &Path, config: &AdapterConfig, pairs: &BTreeMap<String
     check_targets(config, pairs)?;
     let mut tensors = Vec::new();
     for (module, pair) in pairs {
-        let rank = config.rank_for(module);
+        let rank = rank_of(config, module, pair.rank);
+        let key = |module: &str, half: &str| key(config, module, half);
         check_half(&key(module, A), &pair.a, [pair.rank, pair.n_in], [rank, pair.n_in])?;
         check_half(&key(module, B), &pair.b, [pair.n_out, pair.rank], [pair.n_out, rank])?;
         tensors.push(Outgoing::from_values(key(module, A), [rank, pair.n_in], Storage::F32, &pair.a));
@@ -93,24 +98,27 @@ pub fn load_adapter(dir: &Path) -> Result<(AdapterConfig, BTreeMap<String, Pair>
 fn read_pairs(checkpoint: &Checkpoint, config: &AdapterConfig) -> Result<BTreeMap<String, Pair>> {
     let mut pairs = BTreeMap::new();
     for name in checkpoint.names() {
-        let Some((module, other)) = split_key(name)? else { continue };
-        if checkpoint.find(&key(module, other)).is_none() {
-            return Err(Error::AdapterUnpaired { tensor: key(module, other) });
+        let Some((module, other)) = split_key(config, name)? else { continue };
+        let missing = key(config, &module, other);
+        if checkpoint.find(&missing).is_none() {
+            return Err(Error::AdapterUnpaired { tensor: missing });
         }
         if other == B {
-            let pair = read_pair(checkpoint, module, config.rank_for(module))?;
-            check_magnitude(config, module, &pair)?;
-            pairs.insert(module.to_owned(), pair);
+            let pair = read_pair(checkpoint, config, &module)?;
+            check_magnitude(config, &module, &pair)?;
+            pairs.insert(module, pair);
         }
     }
-    check_lone_magnitudes(checkpoint, &pairs)?;
+    check_lone_magnitudes(checkpoint, config, &pairs)?;
     check_targets(config, &pairs)?;
     Ok(pairs)
 }
 
-fn read_pair(checkpoint: &Checkpoint, module: &str, rank: usize) -> Result<Pair> {
+fn read_pair(checkpoint: &Checkpoint, config: &AdapterConfig, module: &str) -> Result<Pair> {
+    let key = |module: &str, half: &str| key(config, module, half);
     let (a, b) = (checkpoint.tensor(&key(module, A))?, checkpoint.tensor(&key(module, B))?);
     let (n_in, n_out) = (a.info().row_len(), b.info().n_rows());
+    let rank = rank_of(config, module, a.info().n_rows());
     check_shape(&key(module, A), &a.info().shape, &[rank, n_in])?;
     check_shape(&key(module, B), &b.info().shape, &[n_out, rank])?;
     let magnitude =
@@ -121,7 +129,7 @@ fn read_pair(checkpoint: &Checkpoint, module: &str, rank: usize) -> Result<Pair>
 
 /// There are lengths where the configuration says so, one for each row, and nowhere else.
 fn check_magnitude(config: &AdapterConfig, module: &str, pair: &Pair) -> Result<()> {
-    let tensor = || key(module, MAGNITUDE);
+    let tensor = || key(config, module, MAGNITUDE);
     match &pair.magnitude {
         None if config.use_dora => Err(Error::AdapterUnpaired { tensor: tensor() }),
         Some(_) if !config.use_dora => Err(Error::AdapterTensor { tensor: tensor() }),
@@ -131,11 +139,15 @@ fn check_magnitude(config: &AdapterConfig, module: &str, pair: &Pair) -> Result<
 }
 
 /// Refuses lengths without a pair.
-fn check_lone_magnitudes(checkpoint: &Checkpoint, pairs: &BTreeMap<String, Pair>) -> Result<()> {
+fn check_lone_magnitudes(
+    checkpoint: &Checkpoint,
+    config: &AdapterConfig,
+    pairs: &BTreeMap<String, Pair>,
+) -> Result<()> {
     for name in checkpoint.names() {
         let inner = name.strip_prefix(PREFIX).and_then(|inner| inner.strip_suffix(MAGNITUDE));
         if let Some(module) = inner.filter(|module| !pairs.contains_key(*module)) {
-            return Err(Error::AdapterUnpaired { tensor: key(module, A) });
+            return Err(Error::AdapterUnpaired { tensor: key(config, module, A) });
         }
     }
     Ok(())
@@ -152,17 +164,18 @@ fn check_targets(config: &AdapterConfig, pairs: &BTreeMap<String, Pair>) -> Resu
     if pairs.is_empty() {
         return Err(Error::AdapterEmpty);
     }
-    if config.target_modules.is_empty() {
+    if config.target_modules.is_empty() && config.target_parameters.is_empty() {
         return Ok(());
     }
-    if let Some(module) = pairs.keys().find(|module| !config.targets(module)) {
-        return Err(Error::AdapterStray { tensor: key(module, A) });
+    let has = |module: &String| config.targets(module) || config.targets_parameter(module);
+    if let Some(module) = pairs.keys().find(|module| !has(module)) {
+        return Err(Error::AdapterStray { tensor: key(config, module, A) });
     }
     let untouched = |target: &&String| {
         let alone = AdapterConfig { target_modules: [String::clone(target)].into(), ..config.clone() };
         !pairs.keys().any(|module| alone.targets(module))
     };
-    match config.target_modules.iter().find(untouched) {
+    match config.target_modules.iter().chain(&config.target_parameters).find(untouched) {
         Some(target) => Err(Error::AdapterTarget { target: target.clone() }),
         None => Ok(()),
     }
@@ -184,20 +197,43 @@ fn check_shape(tensor: &str, found: &[usize], expected: &[usize]) -> Result<()> 
     Err(Error::TensorShape { tensor: tensor.to_owned(), found, expected })
 }
 
-fn key(module: &str, half: &str) -> String {
-    format!("{PREFIX}{module}{half}")
+/// R of a pair, or R of all experts' pairs together: the least multiple of R is one expert.
+fn rank_of(config: &AdapterConfig, module: &str, found: usize) -> usize {
+    let rank = config.rank_for(module);
+    if config.targets_parameter(module) && found > 0 && found.is_multiple_of(rank) { found } else { rank }
+}
+
+/// The name of half a pair. Where PEFT wraps several parameters of one module it wraps the wrapped module
+/// again, and the first of them comes to lie innermost.
+fn key(config: &AdapterConfig, module: &str, half: &str) -> String {
+    let Some((path, parameter)) = module.rsplit_once('.').filter(|_| config.targets_parameter(module)) else {
+        return format!("{PREFIX}{module}{half}");
+    };
+    let later = PARAMETERS.iter().skip_while(|other| **other != parameter).skip(1);
+    let n_around = later.filter(|other| config.targets_parameter(&format!("{path}.{other}"))).count();
+    format!("{PREFIX}{path}{}{half}", WRAPPED.repeat(n_around))
 }
 
 /// The module path in a tensor's name, and which the other half of the pair is; `None` for lengths.
-fn split_key(name: &str) -> Result<Option<(&str, &'static str)>> {
+fn split_key(config: &AdapterConfig, name: &str) -> Result<Option<(String, &'static str)>> {
     let inner = name.strip_prefix(PREFIX);
     let split = inner.and_then(|inner| {
         let a = inner.strip_suffix(A).map(|module| (module, B));
         a.or_else(|| inner.strip_suffix(B).map(|module| (module, A)))
     });
     let is_length = inner.is_some_and(|inner| inner.len() > MAGNITUDE.len() && inner.ends_with(MAGNITUDE));
-    match split.filter(|(module, _)| !module.is_empty()) {
-        None if !is_length => Err(Error::AdapterTensor { tensor: name.to_owned() }),
-        split => Ok(split),
+    if is_length {
+        return Ok(None);
     }
+    let unknown = || Error::AdapterTensor { tensor: name.to_owned() };
+    let (module, other) = split.filter(|(module, _)| !module.is_empty()).ok_or_else(unknown)?;
+    if config.target_parameters.is_empty() || config.targets(module) {
+        return Ok(Some((module.to_owned(), other)));
+    }
+    let half = if other == B { A } else { B };
+    let path = module.trim_end_matches(WRAPPED);
+    let parameters = PARAMETERS.iter().map(|parameter| format!("{path}.{parameter}"));
+    let mut targets = parameters.filter(|parameter| config.targets_parameter(parameter));
+    let found = targets.find(|parameter| key(config, parameter, half) == name);
+    Ok(Some((found.ok_or_else(unknown)?, other)))
 }

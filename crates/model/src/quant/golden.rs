@@ -81,5 +81,5 @@ fn coded_weights_are_worth_what_decoding_gives() {
         }
         n_coded += 1;
     }
-    assert_eq!(n_coded, 8);
+    assert_eq!(n_coded, 9);
 }

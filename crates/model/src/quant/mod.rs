@@ -17,6 +17,7 @@ mod f32;
 #[cfg(test)]
 mod golden;
 mod k_scales;
+pub(crate) mod mxfp4;
 pub(crate) mod nf4;
 mod q4_0;
 mod q4_1;
@@ -43,6 +44,7 @@ pub static ALL: &[&Format] = &[
     &q4_k::FORMAT,
     &q5_k::FORMAT,
     &q6_k::FORMAT,
+    &mxfp4::FORMAT,
 ];
 
 /// The storage format of a tensor.
@@ -71,6 +73,8 @@ pub enum Storage {
     Q5_K,
     /// 6 bits; sixteen 8-bit scales for 256 values.
     Q6_K,
+    /// 4 bits that are a floating-point number; a power of two for 32 values.
+    MXFP4,
 }
 
 impl Storage {
@@ -88,6 +92,7 @@ impl Storage {
             Storage::Q4_K => &q4_k::FORMAT,
             Storage::Q5_K => &q5_k::FORMAT,
             Storage::Q6_K => &q6_k::FORMAT,
+            Storage::MXFP4 => &mxfp4::FORMAT,
         }
     }
 

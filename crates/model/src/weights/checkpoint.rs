@@ -10,6 +10,7 @@ use half::bf16;
 
 use crate::config::Config;
 use crate::error::{Error, Result};
+use crate::quant::{Storage, mxfp4};
 use crate::weights::gguf::{self, Gguf, Metadata};
 use crate::weights::llama2c;
 use crate::weights::tensor::RowOrder;
@@ -21,7 +22,17 @@ pub struct Checkpoint {
     path: PathBuf,
     files: Vec<Mapped>,
     tensors: BTreeMap<String, Place>,
+    /// Codes and exponents that have not found each other.
+    halves: BTreeMap<String, Half>,
     description: Description,
+}
+
+/// Where the codes or the exponents of a tensor lie.
+#[derive(Debug)]
+struct Half {
+    shape: Vec<usize>,
+    file_idx: usize,
+    bytes: Range<usize>,
 }
 
 /// Where a tensor lies.
@@ -31,6 +42,8 @@ struct Place {
     file_idx: usize,
     bytes: Range<usize>,
     order: RowOrder,
+    /// File and place of the exponents that belong to it, if they are a tensor of their own.
+    exponents: Option<(usize, Range<usize>)>,
 }
 
 /// What tells the configuration of a checkpoint.
@@ -73,7 +86,7 @@ impl Checkpoint {
         let may_be_pickle = PICKLES.iter().any(|start| file.bytes().starts_with(start));
         let config = path.with_file_name(folder::CONFIG);
         let mut checkpoint = Checkpoint::empty(path, Description::Json(config));
-        match checkpoint.add_safetensors(file) {
+        match checkpoint.add_safetensors(file).and_then(|()| checkpoint.pair_halves()) {
             Ok(()) => {
                 checkpoint.complete_names();
                 Ok(checkpoint)
@@ -84,7 +97,8 @@ impl Checkpoint {
     }
 
     fn empty(path: &Path, description: Description) -> Checkpoint {
-        Checkpoint { path: path.to_owned(), files: Vec::new(), tensors: BTreeMap::new(), description }
+        let (files, tensors, halves) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
+        Checkpoint { path: path.to_owned(), files, tensors, halves, description }
     }
 
     fn open_folder(path: &Path) -> Result<Checkpoint> {
@@ -95,18 +109,26 @@ impl Checkpoint {
             checkpoint.add_safetensors(file).map_err(|error| error.in_file(shard))?;
         }
         let shard_of = |name: &str| {
-            let place = checkpoint.tensors.get(name)?;
-            checkpoint.files[place.file_idx].path().file_name()?.to_str()
+            let place = checkpoint.tensors.get(name).map(|place| place.file_idx);
+            let file_idx = place.or_else(|| Some(checkpoint.halves.get(name)?.file_idx))?;
+            checkpoint.files[file_idx].path().file_name()?.to_str()
         };
-        weights.check(shard_of, checkpoint.names())?;
+        weights.check(shard_of, checkpoint.names().chain(checkpoint.halves.keys().map(String::as_str)))?;
+        checkpoint.pair_halves()?;
         checkpoint.complete_names();
         Ok(checkpoint)
     }
 
     fn add_safetensors(&mut self, file: Mapped) -> Result<()> {
-        for (name, info, bytes) in safetensors::list(file.bytes())? {
-            let place = Place { info, file_idx: self.files.len(), bytes, order: RowOrder::AsPublished };
-            self.add(name, place)?;
+        let (file_idx, order) = (self.files.len(), RowOrder::AsPublished);
+        let listed = safetensors::list(file.bytes())?;
+        for (name, info, bytes) in listed.tensors {
+            self.add(name, Place { info, file_idx, bytes, order, exponents: None })?;
+        }
+        for (name, shape, bytes) in listed.halves {
+            if self.halves.insert(name.clone(), Half { shape, file_idx, bytes }).is_some() {
+                return Err(Error::TensorTwice { tensor: name });
+            }
         }
         self.files.push(file);
         Ok(())
@@ -122,7 +144,8 @@ impl Checkpoint {
             let order = architecture.row_order(&tensor, &config)?;
             // A tensor the table does not know keeps its name, and the books will show it.
             let name = architecture.published_name(&tensor.name).unwrap_or(tensor.name);
-            checkpoint.add(name, Place { info: tensor.info, file_idx: 0, bytes: tensor.bytes, order })?;
+            let place = Place { info: tensor.info, file_idx: 0, bytes: tensor.bytes, order, exponents: None };
+            checkpoint.add(name, place)?;
         }
         checkpoint.files.push(file);
         Ok(checkpoint)
@@ -133,7 +156,7 @@ impl Checkpoint {
         let description = Description::Llama2c { config: Box::new(config) };
         let mut checkpoint = Checkpoint::empty(path, description);
         for llama2c::Weight { name, info, bytes, order } in weights {
-            checkpoint.add(name, Place { info, file_idx: 0, bytes, order })?;
+            checkpoint.add(name, Place { info, file_idx: 0, bytes, order, exponents: None })?;
         }
         let file = match decoded {
             Some(bytes) => file.decoded(bytes),
@@ -141,6 +164,38 @@ impl Checkpoint {
         };
         checkpoint.files.push(file);
         Ok(checkpoint)
+    }
+
+    /// Makes one tensor of the codes and the exponents of MXFP4, which safetensors have as two: `W_blocks`
+    /// with 16 bytes for 32 values, and `W_scales` with one.
+    fn pair_halves(&mut self) -> Result<()> {
+        let mut halves = std::mem::take(&mut self.halves);
+        while let Some((name, half)) = halves.pop_first() {
+            let [blocks, scales] = safetensors::HALVES;
+            let Some(weight) = name.strip_suffix(blocks) else {
+                let codes = name.replace(scales, blocks);
+                return Err(Error::TensorMissing { tensor: codes, shape: half.shape });
+            };
+            let Some((&mxfp4::CODES, rest)) = half.shape.split_last() else {
+                let expected = vec![mxfp4::CODES];
+                return Err(Error::TensorShape { tensor: name, found: half.shape, expected });
+            };
+            let (tensor, expected) = (format!("{weight}{scales}"), rest.to_vec());
+            let Some(exponents) = halves.remove(&tensor) else {
+                return Err(Error::TensorMissing { tensor, shape: expected });
+            };
+            if exponents.shape != expected {
+                return Err(Error::TensorShape { tensor, found: exponents.shape, expected });
+            }
+            let mut shape = expected;
+            shape.last_mut().into_iter().for_each(|len| *len = len.saturating_mul(2 * mxfp4::CODES));
+            let info = TensorInfo { shape, dtype: Storage::MXFP4 };
+            info.checked_bytes(weight)?;
+            let exponents = Some((exponents.file_idx, exponents.bytes));
+            let (file_idx, bytes, order) = (half.file_idx, half.bytes, RowOrder::AsPublished);
+            self.add(weight.to_owned(), Place { info, file_idx, bytes, order, exponents })?;
+        }
+        Ok(())
     }
 
     /// GPT-2's own files leave out the module that everything but the head is in.
@@ -209,8 +264,10 @@ impl Checkpoint {
 
     /// The tensor of this name, if there is one.
     pub fn find(&self, name: &str) -> Option<Tensor<'_>> {
-        let Place { info, file_idx, bytes, order } = self.tensors.get(name)?;
-        Some(Tensor { info, stored: &self.files[*file_idx].bytes()[bytes.clone()], order: *order })
+        let Place { info, file_idx, bytes, order, exponents } = self.tensors.get(name)?;
+        let stored = &self.files[*file_idx].bytes()[bytes.clone()];
+        let exponents = exponents.as_ref().map(|(file, bytes)| &self.files[*file].bytes()[bytes.clone()]);
+        Some(Tensor { info, stored, order: *order, exponents })
     }
 
     /// The tensor of this name.

@@ -21,19 +21,36 @@ use crate::weights::{Outgoing, TensorInfo};
 /// Size at which published checkpoints begin a new shard.
 pub const SHARD_BYTES: usize = 5_000_000_000;
 
-/// The tensors in a file: name, what it is, where its bytes lie. No order.
-pub(crate) fn list(bytes: &[u8]) -> Result<Vec<(String, TensorInfo, Range<usize>)>> {
+/// What a file holds, each with where its bytes lie. No order.
+#[derive(Debug, Default)]
+pub(crate) struct Listed {
+    /// Tensors of numbers.
+    pub(crate) tensors: Vec<(String, TensorInfo, Range<usize>)>,
+    /// Tensors of bytes that may be halves of a quantized one, with their shapes.
+    pub(crate) halves: Vec<(String, Vec<usize>, Range<usize>)>,
+}
+
+/// Ends of the names of the codes and of the exponents of a tensor in MXFP4.
+pub(crate) const HALVES: [&str; 2] = ["_blocks", "_scales"];
+
+/// The tensors in a file.
+pub(crate) fn list(bytes: &[u8]) -> Result<Listed> {
     let broken = |source| Error::Safetensors { source };
     let (header_len, metadata) = SafeTensors::read_metadata(bytes).map_err(broken)?;
     let data = size_of::<u64>() + header_len;
-    let place = |(name, found): (String, &safetensors::tensor::TensorInfo)| {
-        let dtype = storage_of(&name, found.dtype)?;
-        let info = TensorInfo { shape: found.shape.clone(), dtype };
+    let mut listed = Listed::default();
+    for (name, found) in metadata.tensors() {
+        let (start, shape) = (data + found.data_offsets.0, found.shape.clone());
+        if found.dtype == Dtype::U8 && HALVES.iter().any(|end| name.ends_with(end)) {
+            // The reader has checked the end against dtype and shape.
+            listed.halves.push((name, shape, start..data + found.data_offsets.1));
+            continue;
+        }
+        let info = TensorInfo { shape, dtype: storage_of(&name, found.dtype)? };
         let n_bytes = info.checked_bytes(&name)?;
-        let start = data + found.data_offsets.0;
-        Ok((name, info, start..start + n_bytes))
-    };
-    metadata.tensors().into_iter().map(place).collect()
+        listed.tensors.push((name, info, start..start + n_bytes));
+    }
+    Ok(listed)
 }
 
 fn storage_of(tensor: &str, dtype: Dtype) -> Result<Storage> {

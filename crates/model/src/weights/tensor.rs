@@ -6,7 +6,7 @@ use std::ops::Range;
 use half::bf16;
 
 use crate::error::{Error, Result};
-use crate::quant::Storage;
+use crate::quant::{Storage, mxfp4};
 
 /// What is known of a tensor without reading it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,6 +92,8 @@ pub struct Tensor<'c> {
     pub(crate) info: &'c TensorInfo,
     pub(crate) stored: &'c [u8],
     pub(crate) order: RowOrder,
+    /// The exponents of MXFP4 where they are a tensor of their own, and `stored` holds codes alone.
+    pub(crate) exponents: Option<&'c [u8]>,
 }
 
 impl<'c> Tensor<'c> {
@@ -103,10 +105,12 @@ impl<'c> Tensor<'c> {
     /// The stored bytes of the whole tensor, rows in published order. Borrowed from the file unless
     /// its rows lie there in another order.
     pub fn bytes(&self) -> Cow<'c, [u8]> {
-        match self.order {
-            RowOrder::AsPublished => Cow::Borrowed(self.stored),
-            RowOrder::Interleaved { .. } => {
-                Cow::Owned((0..self.info.n_rows()).flat_map(|row| self.row(row)).copied().collect())
+        match (self.order, self.exponents) {
+            (RowOrder::AsPublished, None) => Cow::Borrowed(self.stored),
+            _ => {
+                let mut bytes = Vec::new();
+                (0..self.info.n_rows()).for_each(|row| bytes.extend_from_slice(&self.row(row)));
+                Cow::Owned(bytes)
             }
         }
     }
@@ -116,11 +120,38 @@ impl<'c> Tensor<'c> {
     /// # Panics
     ///
     /// When there is no such row.
-    pub fn row(&self, row: usize) -> &'c [u8] {
+    pub fn row(&self, row: usize) -> Cow<'c, [u8]> {
         assert!(row < self.info.n_rows(), "row {row} of a tensor of shape {:?}", self.info.shape);
-        let row_bytes = self.stored.len() / self.info.n_rows();
-        let start = self.order.stored_row(row) * row_bytes;
-        &self.stored[start..start + row_bytes]
+        self.part(self.order.stored_row(row), self.info.n_rows())
+    }
+
+    /// How many lines there are along the last axis.
+    pub(crate) fn n_lines(&self) -> usize {
+        self.info.n_values() / self.line_len()
+    }
+
+    /// Values in a line along the last axis.
+    pub(crate) fn line_len(&self) -> usize {
+        self.info.shape.last().copied().unwrap_or(1)
+    }
+
+    /// The stored bytes of one line along the last axis; of a matrix that is a row.
+    ///
+    /// # Panics
+    ///
+    /// When there is no such line.
+    pub(crate) fn line(&self, line: usize) -> Cow<'c, [u8]> {
+        assert!(line < self.n_lines(), "line {line} of a tensor of shape {:?}", self.info.shape);
+        self.part(self.order.stored_row(line), self.n_lines())
+    }
+
+    /// One of `n` equal parts of the stored bytes.
+    fn part(&self, idx: usize, n: usize) -> Cow<'c, [u8]> {
+        let of = |bytes: &'c [u8]| &bytes[idx * (bytes.len() / n)..][..bytes.len() / n];
+        match self.exponents {
+            None => Cow::Borrowed(of(self.stored)),
+            Some(exponents) => Cow::Owned(mxfp4::weave(of(self.stored), of(exponents))),
+        }
     }
 
     /// Decodes some rows, so that a large tensor need never exist in `f32` at once.
@@ -137,13 +168,13 @@ impl<'c> Tensor<'c> {
         );
         assert_eq!(out.len(), rows.len() * row_len, "room for rows {rows:?} of {:?}", self.info.shape);
         let format = self.info.dtype.format();
-        if self.order == RowOrder::AsPublished {
+        if self.order == RowOrder::AsPublished && self.exponents.is_none() {
             let row_bytes = self.stored.len() / self.info.n_rows();
             format.decode(&self.stored[rows.start * row_bytes..rows.end * row_bytes], out);
             return;
         }
         for (row, out) in rows.zip(out.chunks_exact_mut(row_len)) {
-            format.decode(self.row(row), out);
+            format.decode(&self.row(row), out);
         }
     }
 

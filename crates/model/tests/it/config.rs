@@ -96,7 +96,7 @@ fn what_changes_the_maths_is_refused_by_name() {
     check(json!([]), "`config.json` is [], expected an object");
     check(
         with(json!({ "model_type": "mamba" })),
-        "`model_type` is \"mamba\", expected one of: gpt2, llama, mistral, qwen2, qwen3",
+        "`model_type` is \"mamba\", expected one of: gpt2, llama, mistral, qwen2, qwen3, qwen3_moe, gpt_oss",
     );
     check(with(json!({ "hidden_act": "gelu" })), "`hidden_act` is \"gelu\", expected \"silu\" or \"swish\"");
     check(
@@ -114,8 +114,8 @@ fn what_changes_the_maths_is_refused_by_name() {
         "`logit_softcap` is not known and may change what the model computes",
     );
     check(
-        with(json!({ "rope_scaling": { "rope_type": "yarn", "factor": 4 } })),
-        "`rope_scaling.rope_type` is \"yarn\", expected default, linear or llama3",
+        with(json!({ "rope_scaling": { "rope_type": "dynamic", "factor": 4 } })),
+        "`rope_scaling.rope_type` is \"dynamic\", expected default, linear, llama3 or yarn",
     );
     check(
         with(json!({ "rope_scaling": { "type": "linear", "factor": 4, "beta": 1 } })),

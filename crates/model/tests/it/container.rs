@@ -30,7 +30,7 @@ fn check(checkpoint: &Checkpoint) {
                 weight.name
             );
         }
-        let rows: Vec<u8> = (0..n_rows).flat_map(|row| tensor.row(row)).copied().collect();
+        let rows: Vec<u8> = (0..n_rows).flat_map(|row| tensor.row(row).into_owned()).collect();
         assert_eq!(rows, *tensor.bytes(), "{}", weight.name);
         let mut decoded = vec![0.0; values.len()];
         tensor.info().dtype.format().decode(&rows, &mut decoded);

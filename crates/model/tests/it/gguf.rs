@@ -110,7 +110,7 @@ fn what_changes_the_maths_is_refused_by_name() {
     check(
         "general.architecture",
         text("mamba"),
-        "architecture `mamba` is not known, expected one of: llama, gpt2, qwen2, qwen3",
+        "architecture `mamba` is not known, expected one of: llama, gpt2, qwen2, qwen3, qwen3moe, gpt-oss",
     );
     check("general.architecture", None, "`general.architecture` is missing");
     check("llama.block_count", None, "`llama.block_count` is missing");

@@ -52,11 +52,18 @@ impl Golden {
         let mut values = Vec::new();
         self.expected.read_f32(tensor, &mut values).unwrap();
         let architecture = Architecture::find(&self.config.model_type).unwrap();
-        if !architecture.turns(parameter) {
+        let shape = &self.expected.info(tensor).unwrap().shape;
+        // gpt-oss has all matrices of its experts so, as one tensor.
+        let fused = shape.len() == 3 && self.config.model_type == "gpt_oss";
+        if !fused && !architecture.turns(parameter) {
             return values;
         }
-        let n_out = self.expected.info(tensor).unwrap().row_len();
-        (0..n_out).flat_map(|n| values.iter().skip(n).step_by(n_out).copied().collect::<Vec<_>>()).collect()
+        let n_out = shape[shape.len() - 1];
+        let each = if fused { shape[1] * n_out } else { values.len() };
+        let turn = |matrix: &[f32]| -> Vec<f32> {
+            (0..n_out).flat_map(|n| matrix[n..].iter().step_by(n_out).copied().collect::<Vec<_>>()).collect()
+        };
+        values.chunks(each).flat_map(turn).collect()
     }
 }
 

@@ -121,26 +121,37 @@ fn rows_without_loss_change_no_loss_and_no_gradient() {
     }
 }
 
-/// What all documents begin with is computed once, and all of them add to its gradient.
-#[test]
-fn a_prefix_computed_once_changes_no_loss_and_no_gradient() {
-    let golden = golden("llama/tied");
+fn check_prefix(name: &str, method: &Method, pairs: &BTreeMap<String, Pair>) {
+    let golden = golden(name);
     let (prefix, documents) = (&golden.documents[0][..9], &golden.documents[..3]);
     let each = Rows::prefixed(prefix, documents, false);
     let once = Rows::prefixed(prefix, documents, true);
     assert_eq!(once.tokens.len() + 2 * prefix.len(), each.tokens.len());
-    let (low_rank, pairs) = lora("llama/tied");
-    for (method, keep) in [(&full(), Keep::All), (&low_rank, Keep::All), (&low_rank, Keep::BlockInputs)] {
-        let (expected, whole) = run(&golden, method, &pairs, keep, &each);
-        let (found, shared) = run(&golden, method, &pairs, keep, &once);
+    for keep in [Keep::All, Keep::BlockInputs] {
+        let (expected, whole) = run(&golden, method, pairs, keep, &each);
+        let (found, shared) = run(&golden, method, pairs, keep, &once);
         let of_targets = |losses: &[f32]| losses.iter().copied().filter(|x| *x != 0.0).collect::<Vec<_>>();
-        assert_close("losses", &of_targets(&found), &of_targets(&expected), 1e-5);
+        assert_close(name, &of_targets(&found), &of_targets(&expected), 1e-5);
         for (name, gradient) in &whole {
             assert_close(name, &shared[name], gradient, 1e-5);
         }
     }
+}
+
+/// What all documents begin with is computed once, and all of them add to its gradient.
+#[test]
+fn a_prefix_computed_once_changes_no_loss_and_no_gradient() {
+    let (low_rank, pairs) = lora("llama/tied");
+    check_prefix("llama/tied", &low_rank, &pairs);
+    check_prefix("llama/tied", &full(), &pairs);
+    // Where a window of five tokens slides over prefix and documents, and through experts.
+    check_prefix("gpt_oss/fused", &full(), &pairs);
+    let (experts, of_experts) = lora("gpt_oss/mxfp4");
+    check_prefix("gpt_oss/mxfp4", &experts, &of_experts);
+    check_prefix("qwen3_moe/plain", &full(), &pairs);
     // Were the prefix not seen, the losses would be others.
-    let (_, pairs) = lora("llama/tied");
+    let golden = golden("llama/tied");
+    let once = Rows::prefixed(&golden.documents[0][..9], &golden.documents[..3], true);
     let blind = Rows { shared: 0, ..once.clone() };
     let [seen, unseen] = [&once, &blind].map(|rows| run(&golden, &low_rank, &pairs, Keep::All, rows).0);
     assert!(seen.iter().zip(&unseen).any(|(a, b)| (a - b).abs() > 1e-3));

@@ -27,6 +27,8 @@ pub(crate) fn config() -> Config {
         qkv_bias: false,
         output_bias: false,
         mlp_bias: false,
+        experts: None,
+        windows: Vec::new(),
         bos: vec![1],
         eos: vec![2],
     }

@@ -126,7 +126,7 @@ pub(crate) const ALL: &[Key] = &[
         "train.targets",
         Kind::List,
         "[]",
-        "linears that get a pair, or with `full` patterns of the parameters that are trained; none named means all",
+        "linears (and `experts`) that get a pair, or with `full` patterns of what is trained; none named means all",
     ),
     key("train.learning_rate", Kind::Real(1e-9, 1.0), "2e-4", "highest learning rate"),
     key("train.epochs", Kind::Real(0.01, 1000.0), "3", "times each example is seen; the effort dial sets it"),

@@ -115,6 +115,8 @@ fn config(tied: bool) -> Config {
         qkv_bias: false,
         output_bias: false,
         mlp_bias: false,
+        experts: None,
+        windows: Vec::new(),
         bos: vec![0],
         eos: vec![2],
     }

@@ -82,6 +82,9 @@ fn full_training_follows_torch() {
     check("qwen2/tied", Method::Full(Trainable::default()), 64, 1, "full_losses");
     check("qwen3/tied", Method::Full(Trainable::default()), 64, 1, "full_losses");
     check("qwen3/untied", Method::Full(Trainable::default()), 64, 1, "full_losses");
+    check("qwen3_moe/renormalised", Method::Full(Trainable::default()), 64, 1, "full_losses");
+    check("qwen3_moe/plain", Method::Full(Trainable::default()), 64, 1, "full_losses");
+    check("gpt_oss/fused", Method::Full(Trainable::default()), 64, 1, "full_losses");
 }
 
 #[test]
@@ -90,6 +93,8 @@ fn low_rank_training_follows_peft() {
     check("gpt2/tied", lora("gpt2/tied"), 64, 1, "lora_losses");
     check("qwen2/tied", lora("qwen2/tied"), 64, 1, "lora_losses");
     check("qwen3/tied", lora("qwen3/tied"), 64, 1, "lora_losses");
+    check("qwen3_moe/renormalised", lora("qwen3_moe/renormalised"), 64, 1, "lora_losses");
+    check("gpt_oss/mxfp4", lora("gpt_oss/mxfp4"), 64, 1, "lora_losses");
 }
 
 #[test]

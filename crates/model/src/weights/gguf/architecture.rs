@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::weights::tensor::RowOrder;
 
 /// Every architecture whose GGUF files can be read.
-pub static ALL: &[&Architecture] = &[&LLAMA, &GPT2, &QWEN2, &QWEN3];
+pub static ALL: &[&Architecture] = &[&LLAMA, &GPT2, &QWEN2, &QWEN3, &QWEN3_MOE, &GPT_OSS];
 
 /// How one architecture is written down in GGUF.
 #[derive(Debug)]
@@ -25,6 +25,10 @@ pub struct Architecture {
     tensors: &'static [(&'static str, &'static str)],
     /// Modules of a layer: name in GGUF after `blk.N.`, published name after the layer's number.
     modules: &'static [&'static [(&'static str, &'static str)]],
+    /// Parameters of a layer whose published name does not end with what kind it is.
+    bare: &'static [(&'static str, &'static str)],
+    /// Whether its layers have experts.
+    pub(crate) has_experts: bool,
     /// Whether query and key rows lie interleaved: converters reorder them for architectures whose
     /// rotary embedding llama.cpp applies to neighbours, not to halves.
     interleaved: bool,
@@ -58,6 +62,8 @@ const LLAMA: Architecture = Architecture {
     layers: "model.layers.",
     tensors: DECODER_TENSORS,
     modules: &[DECODER_MODULES],
+    bare: &[],
+    has_experts: false,
     interleaved: true,
 };
 
@@ -68,6 +74,36 @@ static QWEN3: Architecture = Architecture {
     name: "qwen3",
     model_type: "qwen3",
     modules: &[DECODER_MODULES, HEAD_NORMS],
+    interleaved: false,
+    ..LLAMA
+};
+
+/// Experts, all of a layer in one tensor; what nobody publishes so is named like what is.
+const EXPERTS: &[(&str, &str)] = &[
+    ("ffn_gate_exps", "mlp.experts.gate_proj"),
+    ("ffn_up_exps", "mlp.experts.up_proj"),
+    ("ffn_down_exps", "mlp.experts.down_proj"),
+];
+
+static QWEN3_MOE: Architecture = Architecture {
+    name: "qwen3moe",
+    model_type: "qwen3_moe",
+    modules: &[DECODER_MODULES, HEAD_NORMS, &[("ffn_gate_inp", "mlp.gate")], EXPERTS],
+    has_experts: true,
+    interleaved: false,
+    ..LLAMA
+};
+
+static GPT_OSS: Architecture = Architecture {
+    name: "gpt-oss",
+    model_type: "gpt_oss",
+    modules: &[
+        &[("post_attention_norm", "post_attention_layernorm"), ("ffn_gate_inp", "mlp.router")],
+        EXPERTS,
+        DECODER_MODULES,
+    ],
+    bare: &[("attn_sinks.weight", "self_attn.sinks")],
+    has_experts: true,
     interleaved: false,
     ..LLAMA
 };
@@ -93,6 +129,8 @@ static GPT2: Architecture = Architecture {
         ("ffn_up", "mlp.c_fc"),
         ("ffn_down", "mlp.c_proj"),
     ]],
+    bare: &[],
+    has_experts: false,
     interleaved: false,
 };
 
@@ -120,6 +158,10 @@ impl Architecture {
             return Some((*published).to_owned());
         }
         let (layer, module, parameter) = split_layer_name(gguf)?;
+        let is_bare = |(ours, _): &&(&str, &str)| ours.split_once('.') == Some((module, parameter));
+        if let Some((_, published)) = self.bare.iter().find(is_bare) {
+            return Some(format!("{}{layer}.{published}", self.layers));
+        }
         let (_, published) = self.modules.iter().copied().flatten().find(|(ours, _)| *ours == module)?;
         Some(format!("{}{layer}.{published}.{parameter}", self.layers))
     }
@@ -130,6 +172,9 @@ impl Architecture {
             return Some((*gguf).to_owned());
         }
         let (layer, rest) = published.strip_prefix(self.layers)?.split_once('.')?;
+        if let Some((gguf, _)) = self.bare.iter().find(|(_, theirs)| *theirs == rest) {
+            return Some(format!("blk.{layer}.{gguf}"));
+        }
         let (module, parameter) = rest.rsplit_once('.')?;
         let (gguf, _) = self.modules.iter().copied().flatten().find(|(_, theirs)| *theirs == module)?;
         Some(format!("blk.{layer}.{gguf}.{parameter}"))
@@ -197,6 +242,20 @@ mod tests {
         check_in(&QWEN3, "blk.5.attn_k.weight", "model.layers.5.self_attn.k_proj.weight");
         check_in(&QWEN2, "blk.0.attn_v.bias", "model.layers.0.self_attn.v_proj.bias");
         assert_eq!(QWEN2.published_name("blk.5.attn_q_norm.weight"), None);
+    }
+
+    #[test]
+    fn names_of_experts_go_both_ways() {
+        check_in(&QWEN3_MOE, "blk.5.ffn_gate_exps.weight", "model.layers.5.mlp.experts.gate_proj.weight");
+        check_in(&QWEN3_MOE, "blk.5.ffn_gate_inp.weight", "model.layers.5.mlp.gate.weight");
+        check_in(&GPT_OSS, "blk.5.ffn_down_exps.bias", "model.layers.5.mlp.experts.down_proj.bias");
+        check_in(&GPT_OSS, "blk.5.attn_sinks.weight", "model.layers.5.self_attn.sinks");
+        check_in(
+            &GPT_OSS,
+            "blk.5.post_attention_norm.weight",
+            "model.layers.5.post_attention_layernorm.weight",
+        );
+        check_in(&GPT_OSS, "blk.5.ffn_gate_inp.bias", "model.layers.5.mlp.router.bias");
     }
 
     #[test]
