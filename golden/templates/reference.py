@@ -2,30 +2,31 @@
 
     python reference.py TOKENIZER OUT TEMPLATE...      (needs: transformers)
 
-TOKENIZER is a folder, or one with GPT-2's `encoder.json` and `vocab.bpe`, beside which OUT gets a
-`tokenizer.json`. A template that refuses a conversation has null for its ids.
+TOKENIZER is a folder, or one with GPT-2's `encoder.json` and `vocab.bpe`. Beside OUT it is written as it
+was used, with the control tokens of every family. A template that refuses a conversation has null for
+its ids.
 """
 
 import json
 import sys
 from pathlib import Path
 
-from make import CONVERSATIONS
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+from make import CONTROLS, CONVERSATIONS
+from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 
-def opened(folder, out):
-    """A tokenizer that has a token to begin with, whether it uses one or not."""
+def opened(folder):
+    """A tokenizer with the control tokens of every family, and one to begin with."""
     if (folder / "encoder.json").exists():
         made = Tokenizer(models.BPE.from_file(str(folder / "encoder.json"), str(folder / "vocab.bpe")))
         made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
         made.decoder = decoders.ByteLevel()
         made.add_special_tokens(["<|endoftext|>"])
-        made.save(str(out.parent / "tokenizer.json"))
         return PreTrainedTokenizerFast(tokenizer_object=made, bos_token="<|endoftext|>", eos_token="<|endoftext|>")
     reader = AutoTokenizer.from_pretrained(folder)
     reader.bos_token = "<|endoftext|>"
+    reader.add_tokens([AddedToken(token, special=True) for token in CONTROLS if token not in reader.get_vocab()])
     return reader
 
 
@@ -41,7 +42,10 @@ def ids(reader, messages, thinking):
 
 def main():
     folder, out, *templates = map(Path, sys.argv[1:])
-    reader = opened(folder, out)
+    reader = opened(folder)
+    reader.backend_tokenizer.save(str(out.parent / "tokenizer.json"))
+    ends = dict(eos_token=reader.eos_token)
+    (out.parent / "tokenizer_config.json").write_text(json.dumps(ends))
     rows = []
     for path in templates:
         reader.chat_template = path.read_text()

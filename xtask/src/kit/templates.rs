@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use penname_ledger::{clock, write};
 use penname_token::tokenizer::TokenizerConfig;
@@ -28,12 +29,11 @@ pub(super) fn ids(inputs: &Inputs) -> super::Verdict {
         let mut script = shell::command(python);
         script.env("TZ", "UTC").arg("golden/templates/reference.py").arg(&folder).arg(&out).args(&templates);
         shell::capture(&mut script)?;
-        let tokenizer = if folder.join("tokenizer.json").exists() { &folder } else { &work };
         let rows: Value = serde_json::from_slice(&fs::read(&out)?)?;
-        let (n, n_untrainable) = compare(tokenizer, &rows)?;
+        let (n, n_cut) = compare(&work, &rows)?;
         let n_templates = templates.len();
         told.push(format!(
-            "{vocabulary}: {n} conversations in {n_templates} templates, {n_untrainable} of them to be read only"
+            "{vocabulary}: {n} conversations in {n_templates} templates, {n_cut} of them cut where a prompt ends"
         ));
     }
     Ok(told.join(", "))
@@ -56,50 +56,52 @@ fn jinja(folder: &Path) -> std::result::Result<Vec<PathBuf>, Stop> {
     if found.is_empty() { Err(Stop::Skipped("the kit has no template".to_owned())) } else { Ok(found) }
 }
 
-/// How many conversations have the same ids here, and how many of them cannot be trained on.
+/// How many conversations have the same ids here, and how many of them are cut elsewhere.
 fn compare(folder: &Path, rows: &Value) -> Result<(usize, usize)> {
-    let json = fs::read(folder.join("tokenizer.json"))?;
-    let beside = fs::read(folder.join("tokenizer_config.json")).unwrap_or_else(|_| b"{}".to_vec());
-    let mut config = TokenizerConfig::from_json(&beside)?;
+    let mut config = TokenizerConfig::from_json(&fs::read(folder.join("tokenizer_config.json"))?)?;
     config.bos = Some("<|endoftext|>".to_owned());
-    config.eos.get_or_insert_with(|| "<|endoftext|>".to_owned());
-    let (mut n, mut n_untrainable) = (0, 0);
+    let json = fs::read(folder.join("tokenizer.json"))?;
+    let tokenizer = Arc::new(Tokenizer::from_json(&json)?.with_config(&config, &[])?);
+    let (mut n, mut n_cut) = (0, 0);
     for row in rows["rows"].as_array().ok_or("no rows")? {
         let at = row["conversation"].as_u64().ok_or("no conversation")?;
         let messages = conversation(&rows["conversations"][usize::try_from(at)?]);
         let path = row["template"].as_str().ok_or("no template")?;
         let what = format!("{path}, conversation {at}, thinking {}", row["thinking"]);
-        let tokenizer = Tokenizer::from_json(&json)?.with_config(&config, &[])?;
         let template = Template::new(&fs::read_to_string(path)?, &tokenizer)?.with_date(clock::now());
         let template = template.with_variable("enable_thinking", row["thinking"] == true);
-        let renderer = Renderer::new(tokenizer, template);
-        let (found, trainable) = found(&renderer, messages).map_err(|why| format!("{what}: {why}"))?;
+        let renderer = Renderer::new(Arc::clone(&tokenizer), template);
         let expected: Option<Vec<u32>> = serde_json::from_value(row["ids"].clone())?;
         let expected = expected.ok_or_else(|| format!("{what} was refused by transformers"))?;
-        if found != expected {
-            return Err(format!("{what}: ids are {found:?}, expected {expected:?}").into());
-        }
         n += 1;
-        n_untrainable += usize::from(!trainable);
+        n_cut += usize::from(is_cut(&renderer, messages, &expected).map_err(|why| format!("{what}: {why}"))?);
     }
-    Ok((n, n_untrainable))
+    Ok((n, n_cut))
 }
 
-/// The ids of a prompt or of an example. A template that writes an answer otherwise than its own prompt
-/// begins one has no examples; its ids are those of its text.
-fn found(renderer: &Renderer, messages: Vec<Message>) -> Result<(Vec<u32>, bool)> {
-    if messages.last().is_none_or(|message| message.role != Role::Assistant) {
-        return Ok((renderer.prompt(&messages)?, true));
+/// Whether the ids are not those of the text as a whole, because they continue a prompt that ends inside
+/// one of its tokens, or because the template writes an answer otherwise than its own prompt begins one.
+fn is_cut(renderer: &Renderer, messages: Vec<Message>, expected: &[u32]) -> Result<bool> {
+    let differ = |found: &[u32]| format!("ids are {found:?}, expected {expected:?}").into();
+    let answered = messages.last().is_some_and(|message| message.role == Role::Assistant);
+    let whole = renderer.tokenizer().encode_template(&renderer.template().render(&messages, !answered)?)?;
+    if whole != expected {
+        return Err(differ(&whole));
     }
-    let example = Example { id: String::new(), document: String::new(), messages };
-    match renderer.render(&example) {
-        Ok(sequence) => Ok((sequence.ids, true)),
-        Err(Verdict::PromptDiffers { .. }) => {
-            let text = renderer.template().render(&example.messages, false)?;
-            Ok((renderer.tokenizer().encode_template(&text)?, false))
+    let found = if answered {
+        let prompt = renderer.prompt(&messages[..messages.len() - 1])?;
+        let example = Example { id: String::new(), document: String::new(), messages };
+        match renderer.render(&example) {
+            Err(Verdict::PromptDiffers { .. }) => return Ok(true),
+            Err(verdict) => return Err(verdict.to_string().into()),
+            Ok(sequence) if !sequence.ids.starts_with(&prompt) => return Err(differ(&sequence.ids)),
+            Ok(sequence) => sequence.ids,
         }
-        Err(verdict) => Err(verdict.to_string().into()),
-    }
+    } else {
+        renderer.prompt(&messages)?
+    };
+    let texts = [&found, expected].map(|ids| renderer.tokenizer().decode(ids));
+    if texts[0] == texts[1] { Ok(found != expected) } else { Err(differ(&found)) }
 }
 
 fn conversation(value: &Value) -> Vec<Message> {
