@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use penname_ledger::Hash;
 
+use crate::sentencepiece::Flaw;
 use crate::shard::Damage;
 
 /// Every way the corridor can refuse its materials.
@@ -101,6 +102,23 @@ pub enum Error {
         found: String,
         /// Number of ids.
         vocab_size: usize,
+    },
+    /// A vocabulary of pieces is not what it should be.
+    #[error("the vocabulary of pieces {0}")]
+    SentencePiece(#[from] Flaw),
+    /// A vocabulary to be learned is too small to hold an alphabet.
+    #[error("a vocabulary of {found} is too small, expected at least {least}")]
+    VocabularySize {
+        /// The size asked for.
+        found: usize,
+        /// The smallest that works.
+        least: usize,
+    },
+    /// No vocabulary could be learned.
+    #[error("no vocabulary can be learned: {cause}")]
+    Learn {
+        /// Why.
+        cause: String,
     },
     /// The tokenizer library refused a text.
     #[error("the text could not be encoded: {cause}")]

@@ -18,13 +18,19 @@
 //!    only place where labels are shifted.
 //! 8. [`stream`]: the way back, ids to text as they arrive.
 //!
+//! Beside the flow stand [`sentencepiece`], vocabularies of scored pieces, [`learn`], which makes a
+//! vocabulary of writing, and [`running`], text that is learned whole.
+//!
 //! This crate fetches nothing and knows no gradient. It takes bytes and plain
 //! data; where they come from is the business of others.
 
 pub mod error;
+pub mod learn;
 pub mod message;
 pub mod pack;
 pub mod render;
+pub mod running;
+pub mod sentencepiece;
 pub mod sequence;
 pub mod shard;
 pub mod stream;

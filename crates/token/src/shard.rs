@@ -14,6 +14,7 @@
 //! else four, as the header says. The hash is checked first, but nothing
 //! below relies on it: a shard made to deceive is refused as a damaged one is.
 
+pub mod llama2c;
 mod read;
 
 use std::path::Path;

@@ -44,7 +44,7 @@ impl TokenBytes {
 ///
 /// # Source
 /// Radford et al., "Language Models are Unsupervised Multitask Learners", 2019, and its released `encoder.py`.
-pub(super) fn alphabet() -> [char; 256] {
+pub(crate) fn alphabet() -> [char; 256] {
     let mut next_spare = 0x100_u32;
     std::array::from_fn(|byte| {
         let byte = byte as u8;

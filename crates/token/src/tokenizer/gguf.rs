@@ -8,6 +8,8 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Value, json};
 
+use super::bytes::Spelling;
+use super::pieces::of_gguf;
 use super::pre::{self, Pre};
 use super::{SpecialIds, Tokenizer};
 use crate::error::{Error, Result};
@@ -61,10 +63,10 @@ impl Tokenizer {
     /// token for every byte.
     pub fn from_gguf(vocab: &GgufVocab) -> Result<Self> {
         check_lengths(vocab)?;
-        let index = index_tokens(&vocab.tokens)?;
+        index_tokens(&vocab.tokens)?;
         let (json, add_bos_default) = match vocab.model.as_str() {
             "gpt2" => byte_level_bpe(vocab)?,
-            "llama" => scored_pieces(vocab, &index),
+            "llama" => (scored_pieces(vocab), true),
             found => return Err(Error::VocabularyType { found: found.to_owned() }),
         };
         let ids = SpecialIds {
@@ -74,6 +76,9 @@ impl Tokenizer {
             pad: vocab.pad,
             add_bos: vocab.add_bos.unwrap_or(add_bos_default),
         };
+        if vocab.model == "llama" {
+            return Self::from_parts(json, Spelling::Pieces, Some(of_gguf(vocab)?))?.with_special_ids(ids);
+        }
         Self::from_value(json)?.with_special_ids(ids)
     }
 }
@@ -147,7 +152,10 @@ fn parse_merge(index: usize, line: &str) -> Result<Value> {
     }
 }
 
-fn scored_pieces(vocab: &GgufVocab, index: &HashMap<&str, u32>) -> (Value, bool) {
+/// Scored pieces as the `tokenizer.json` they stand for.
+pub(super) fn scored_pieces(vocab: &GgufVocab) -> Value {
+    let index: HashMap<&str, u32> =
+        vocab.tokens.iter().zip(0..).map(|(text, id)| (text.as_str(), id)).collect();
     let has_prefix = vocab.add_space_prefix.unwrap_or(true);
     let mut normalizers = vec![json!({ "type": "Replace", "pattern": { "String": " " }, "content": "▁" })];
     let mut decoders = vec![
@@ -161,7 +169,7 @@ fn scored_pieces(vocab: &GgufVocab, index: &HashMap<&str, u32>) -> (Value, bool)
     }
     let unk = (0..vocab.tokens.len()).find(|&id| vocab.kind(id) == UNKNOWN);
     let unk_token = vocab.token(vocab.unk).or(unk.map(|id| vocab.tokens[id].as_str()));
-    let json = json!({
+    json!({
         "version": "1.0",
         "added_tokens": added_tokens(vocab),
         "normalizer": { "type": "Sequence", "normalizers": normalizers },
@@ -174,10 +182,9 @@ fn scored_pieces(vocab: &GgufVocab, index: &HashMap<&str, u32>) -> (Value, bool)
             "byte_fallback": true,
             "ignore_merges": false,
             "vocab": vocab_json(&vocab.tokens),
-            "merges": merges_from_scores(vocab, index),
+            "merges": merges_from_scores(vocab, &index),
         },
-    });
-    (json, true)
+    })
 }
 
 /// Turns preferences of pieces into an order of merges: every way of making
@@ -218,7 +225,7 @@ fn vocab_json(tokens: &[String]) -> Value {
     Value::Object(tokens.iter().enumerate().map(entry).collect::<Map<_, _>>())
 }
 
-fn added_tokens(vocab: &GgufVocab) -> Vec<Value> {
+pub(super) fn added_tokens(vocab: &GgufVocab) -> Vec<Value> {
     let entry = |(id, text): (usize, &String)| {
         let special = match vocab.kind(id) {
             UNKNOWN | CONTROL => true,

@@ -6,11 +6,17 @@ use super::bytes::{self, Reader, Spelling, TokenBytes};
 use super::special::Specials;
 use super::{GoOn, SpecialIds, Tokenizer, hash, prefix};
 use crate::error::{Error, Result};
+use crate::sentencepiece::Model;
 
 impl Tokenizer {
     /// The one door: every container is read through here.
-    pub(super) fn from_value(mut json: Value) -> Result<Self> {
+    pub(super) fn from_value(json: Value) -> Result<Self> {
         let spelling = spelling(&json)?;
+        Self::from_parts(json, spelling, None)
+    }
+
+    /// The same, of a file whose ids come from `pieces`.
+    pub(super) fn from_parts(mut json: Value, spelling: Spelling, pieces: Option<Model>) -> Result<Self> {
         // Cutting and filling are the renderer's and the packer's decisions.
         json["truncation"] = Value::Null;
         json["padding"] = Value::Null;
@@ -23,10 +29,12 @@ impl Tokenizer {
             None => None,
         };
         let begin = load(json)?;
-        let lost = lost_bytes(&begin, spelling)?;
+        // Pieces say themselves what they cannot spell.
+        let lost = if pieces.is_some() { Vec::new() } else { lost_bytes(&begin, spelling)? };
         let bytes = token_bytes(&begin, spelling)?;
         let specials = Specials::new(begin.get_added_tokens_decoder());
-        Ok(Self { begin, go_on, specials, bytes, lost, ids: SpecialIds::default(), hash })
+        let (pieces, ids) = (pieces.map(Box::new), SpecialIds::default());
+        Ok(Self { begin, go_on, pieces, specials, bytes, lost, ids, hash })
     }
 }
 

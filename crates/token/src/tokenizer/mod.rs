@@ -1,7 +1,7 @@
 //! Text to ids and ids to bytes.
 //!
 //! A [`Tokenizer`] wraps the model's own, read from a `tokenizer.json` or from
-//! the vocabulary inside a GGUF file. It adds three promises: text that merely
+//! the vocabulary inside a GGUF file, or made of SentencePiece's pieces. It adds three promises: text that merely
 //! looks like a control token never becomes one ([`Tokenizer::encode`]); bytes
 //! the vocabulary cannot spell are counted ([`Tokenizer::n_lost`]); and a text
 //! that goes on where another ended gains no unwritten space.
@@ -11,6 +11,7 @@ mod config;
 mod gguf;
 mod hash;
 mod load;
+mod pieces;
 mod pre;
 mod prefix;
 pub(crate) mod special;
@@ -20,7 +21,11 @@ use penname_ledger::Hash;
 pub use config::TokenizerConfig;
 pub use gguf::GgufVocab;
 
+pub(crate) use bytes::alphabet;
+pub(crate) use pre::pre_tokenizer;
+
 use crate::error::{Error, Result};
+use crate::sentencepiece::Model;
 use bytes::TokenBytes;
 use special::{Piece, Specials};
 
@@ -45,6 +50,8 @@ pub struct Tokenizer {
     begin: tokenizers::Tokenizer,
     /// For text that goes on, where that makes a difference.
     go_on: Option<GoOn>,
+    /// Where ids come from pieces themselves.
+    pieces: Option<Box<Model>>,
     specials: Specials,
     bytes: TokenBytes,
     /// Bytes no token spells.
@@ -144,6 +151,9 @@ impl Tokenizer {
     }
 
     fn encode_stretch(&self, text: &str, before: Before) -> Result<Vec<u32>> {
+        if let Some(pieces) = &self.pieces {
+            return Ok(if before == Before::Text { pieces.encode_on(text) } else { pieces.encode(text) });
+        }
         let tokenizer = match &self.go_on {
             Some(go_on) if before == Before::Text => &go_on.tokenizer,
             Some(go_on) if before == Before::Control && !go_on.after_control => &go_on.tokenizer,
@@ -175,6 +185,9 @@ impl Tokenizer {
     /// Bytes of a text that no token spells. They are dropped when it is
     /// encoded, as by every engine; here they are at least counted.
     pub fn n_lost(&self, text: &str) -> usize {
+        if let Some(pieces) = &self.pieces {
+            return pieces.n_unknown(text);
+        }
         match self.lost.is_empty() {
             true => 0,
             false => text.bytes().filter(|byte| self.lost.contains(byte)).count(),

@@ -86,6 +86,11 @@ const DEFAULT: Pre = Pre {
 /// Every way of cutting text that is known.
 pub(super) const ALL: &[Pre] = &[GPT2, SMOLLM, QWEN2, LLAMA3, GPT4O, DEFAULT];
 
+/// The `pre_tokenizer` entry of the way with this name, nothing where there is none.
+pub(crate) fn pre_tokenizer(name: &str) -> Value {
+    Pre::named(name).map_or(Value::Null, Pre::to_json)
+}
+
 impl Pre {
     /// The way with this name.
     pub(super) fn named(name: &str) -> Option<&'static Pre> {
