@@ -4,6 +4,8 @@
 //! names, [`Config`], which says what the model looks like, and [`peft`] for adapter files.
 //! [`quant`] knows how numbers are stored.
 //!
+//! [`fresh`] makes a model that knows nothing yet.
+//!
 //! [`arch`] builds the program of a model, one file an architecture, with the vocabulary of
 //! [`network`]; [`adapter`] says what of it is trained; [`parameters`] puts the weights on a device;
 //! [`score`] finds the losses of documents, for whoever measures.
@@ -15,6 +17,7 @@ pub mod arch;
 pub mod config;
 mod error;
 mod fields;
+pub mod fresh;
 mod fused;
 mod json;
 pub mod keeping;

@@ -242,11 +242,10 @@ impl<'a> Fit<'a> {
             self.measure_base(device)?;
         }
         let Some(base) = &self.base else { return Ok(()) };
-        let all = [self.task.train, self.task.held_out];
-        let alone = mean_nats(&base.sample).unwrap_or(f64::NAN);
-        self.gates.push(gate::base_beats_frequencies(base.nats, &all).pass(self.witness)?);
         let first_nats = self.quiet_nats.unwrap_or(first_nats);
-        self.gates.push(gate::start_is_the_base(first_nats, alone).pass(self.witness)?);
+        for gate in start::gates(self.task, base, first_nats) {
+            self.gates.push(gate.pass(self.witness)?);
+        }
         Ok(())
     }
 
@@ -338,6 +337,9 @@ impl<'a> Fit<'a> {
         let after = evaluate::losses(&mut self.scorer, device, &self.sample)?;
         let before = self.base.as_ref().map_or(&[][..], |base| &base.sample);
         self.gates.push(gate::trained_loss_fell(before, &after).pass(self.witness)?);
+        if let Some(gate) = start::last_gate(self.task, self.state.watch.best_nats) {
+            self.gates.push(gate.pass(self.witness)?);
+        }
         self.journal.sync()?;
         self.save_result(&tensors)?;
         checkpoint::save(self.task.run, &self.trainer, device, &self.state)?;

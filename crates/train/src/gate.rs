@@ -85,6 +85,24 @@ pub fn end_is_learned(sequences: &[Sequence], end_ids: &[u32]) -> Gate {
     }
 }
 
+/// Every text that is learned whole closes with a trained end token, in its last sequence.
+pub fn texts_end(sequences: &[Sequence], end_ids: &[u32]) -> Gate {
+    let texts = sequences.chunk_by(|a, b| a.document == b.document);
+    let ends = |text: &&[Sequence]| {
+        let last = text.last().and_then(|s| Some((s.ids.last()?, s.mask.last()?)));
+        last.is_some_and(|(id, trained)| *trained && end_ids.contains(id))
+    };
+    let (n_texts, n_endless) = (texts.clone().count(), texts.clone().filter(|text| !ends(text)).count());
+    let first = texts.filter(|text| !ends(text)).map(|text| text[0].document.as_str()).next();
+    let first = first.map_or(String::new(), |document| format!(", the first is document {document}"));
+    Gate {
+        name: "the end is inside the loss",
+        passed: n_endless == 0,
+        evidence: format!("{n_endless} of {n_texts} texts do not end in a trained end token{first}"),
+        suspects: "a vocabulary without a token that ends a text, or texts that were joined or cut",
+    }
+}
+
 /// Nothing that is measured on was trained on.
 pub fn held_out_is_unseen(train: &[Sequence], held_out: &[Sequence]) -> Gate {
     let documents: BTreeSet<&str> =
@@ -149,6 +167,38 @@ pub fn base_beats_frequencies(base_nats: f64, sequences: &[&[Sequence]]) -> Gate
             "base loss {base_nats:.3} nats per token, single-token frequencies alone give {frequency_nats:.3}"
         ),
         suspects: "labels shifted twice, weights not loaded, or a tokenizer of another model",
+    }
+}
+
+/// A model whose weights were just drawn holds all tokens for about equally likely.
+///
+/// A head that is scaled wrongly, or weights that are not those that were drawn, show here.
+pub fn start_is_even(base_nats: f64, vocab_size: usize) -> Gate {
+    let even = (vocab_size.max(1) as f64).ln();
+    let difference = (base_nats - even).abs() / even;
+    Gate {
+        name: "training starts from nothing",
+        passed: difference <= 0.1,
+        evidence: format!(
+            "loss of the new model {base_nats:.3} nats per token, ln {vocab_size} is {even:.3} ({:.1} % apart)",
+            100.0 * difference
+        ),
+        suspects: "weights other than those just drawn, a head of the wrong scale, or held-out text of few tokens",
+    }
+}
+
+/// A model that learned from nothing foresees unseen text better than the frequencies of single tokens.
+///
+/// Labels that are shifted twice leave a model with nothing else to learn.
+pub fn more_than_frequencies(best_nats: f64, sequences: &[&[Sequence]]) -> Gate {
+    let frequency_nats = frequency_entropy(sequences);
+    Gate {
+        name: "more was learned than frequencies",
+        passed: best_nats < frequency_nats,
+        evidence: format!(
+            "held-out loss {best_nats:.3} nats per token, single-token frequencies alone give {frequency_nats:.3}"
+        ),
+        suspects: "too few steps, a learning rate far too low, or labels shifted twice",
     }
 }
 
@@ -281,6 +331,22 @@ mod tests {
         closed(trained_loss_fell(&loss(1.0), &loss(1.1)), "1.1000 after");
         closed(start_is_the_base(3.2, 3.0), "6.67 %");
         closed(base_beats_frequencies(7.2, &[&train]), "7.200");
+        closed(more_than_frequencies(7.2, &[&train]), "7.200");
+        closed(start_is_even(9.9, 4096), "19.0 %");
+        closed(start_is_even(f64::NAN, 4096), "NaN");
+        assert!(start_is_even(8.4, 4096).passed);
+    }
+
+    #[test]
+    fn a_text_ends_in_its_last_sequence() {
+        let part = |document: &str, ids: &[u32]| {
+            let mask: Vec<bool> = (0..ids.len()).map(|at| at > 0).collect();
+            Sequence { document: document.to_owned(), ids: ids.to_vec(), mask, ..Sequence::default() }
+        };
+        let whole = [part("a", &[1, 5, 6]), part("a", &[6, END]), part("b", &[1, 7, END])];
+        assert!(texts_end(&whole, &[END]).passed);
+        closed(texts_end(&whole[..1], &[END]), "1 of 1 texts");
+        closed(texts_end(&[part("a", &[1, 5]), part("b", &[1, END])], &[END]), "document a");
     }
 
     #[test]

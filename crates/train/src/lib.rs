@@ -2,7 +2,7 @@
 //!
 //! Start with [`mod@step`], the one page that says what an optimizer step is.
 //! Around it: [`batch`] decides which sequences a step sees, [`schedule`] the
-//! learning rate, [`optim`] adds the update to the program, [`mod@fit`] is the loop,
+//! learning rate, [`dial`] what follows from the size of a new model, [`optim`] adds the update to the program, [`mod@fit`] is the loop,
 //! `start` measures what it starts from, `watch` decides when it has gone on long enough, [`checkpoint`] makes a
 //! killed run go on as if nothing had happened, and [`gate`] holds the claims
 //! without which a run may not end well.
@@ -12,6 +12,7 @@
 
 pub mod batch;
 pub mod checkpoint;
+pub mod dial;
 mod error;
 pub mod evaluate;
 pub mod fit;

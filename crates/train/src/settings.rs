@@ -28,6 +28,28 @@ pub enum Shape {
     Constant,
 }
 
+/// What of the text is learned.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Learn {
+    /// Answers, each with its end.
+    #[default]
+    Answers,
+    /// Everything, from the beginning of each text to its end.
+    Text,
+}
+
+/// What training begins from.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Origin {
+    /// A model that knows the language.
+    #[default]
+    Base,
+    /// A model that knows nothing: its weights were just drawn.
+    Scratch,
+}
+
 /// What large products round their inputs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -73,6 +95,12 @@ impl From<Base> for Keeping {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
+    /// What of the text is learned.
+    #[serde(default)]
+    pub learn: Learn,
+    /// What training begins from.
+    #[serde(default)]
+    pub from: Origin,
     /// Which weights are changed.
     pub method: Way,
     /// Rank of the low-rank pairs.
@@ -130,6 +158,8 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
+            learn: Learn::Answers,
+            from: Origin::Base,
             method: Way::Lora,
             rank: 16,
             alpha: 32.0,

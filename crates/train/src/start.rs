@@ -5,6 +5,7 @@ use crate::evaluate::{self, SequenceLoss, mean_nats};
 use crate::fit::Task;
 use crate::gate::{self, Gate};
 use crate::prepare::base_network;
+use crate::settings::{Learn, Origin};
 use penname_engine::Device;
 use penname_ledger::event::{Event, Witness};
 use penname_model::{Parameters, Scorer};
@@ -76,13 +77,33 @@ pub(crate) fn watched(task: &Task<'_>, witness: &dyn Witness) -> Vec<Sequence> {
     (0..n).map(|i| task.held_out[i * all / n].clone()).collect()
 }
 
+/// The claims about the model that training starts from; `first_nats` is the loss of the first step.
+pub(crate) fn gates(task: &Task<'_>, base: &Start, first_nats: f64) -> [Gate; 2] {
+    let start = match task.settings.from {
+        Origin::Base => gate::base_beats_frequencies(base.nats, &[task.train, task.held_out]),
+        Origin::Scratch => gate::start_is_even(base.nats, task.config.vocab_size),
+    };
+    let alone = mean_nats(&base.sample).unwrap_or(f64::NAN);
+    [start, gate::start_is_the_base(first_nats, alone)]
+}
+
+/// The claim about what a model that started from nothing has come to.
+pub(crate) fn last_gate(task: &Task<'_>, best_nats: Option<f64>) -> Option<Gate> {
+    let best_nats = best_nats.unwrap_or(f64::NAN);
+    (task.settings.from == Origin::Scratch)
+        .then(|| gate::more_than_frequencies(best_nats, &[task.train, task.held_out]))
+}
+
 /// The claims about data that need no model.
 pub(crate) fn data_gates(task: &Task<'_>, witness: &dyn Witness) -> Result<Vec<Gate>> {
     let list = [
         gate::enough(task.train, task.held_out, task.settings.steps),
         gate::trained_tokens(task.train),
         gate::trained_tokens(task.held_out),
-        gate::end_is_learned(task.train, task.end_ids),
+        match task.settings.learn {
+            Learn::Answers => gate::end_is_learned(task.train, task.end_ids),
+            Learn::Text => gate::texts_end(task.train, task.end_ids),
+        },
         gate::held_out_is_unseen(task.train, task.held_out),
     ];
     list.into_iter().map(|gate| gate.pass(witness)).collect()

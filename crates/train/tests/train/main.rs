@@ -5,4 +5,5 @@
 mod fit;
 mod golden;
 mod methods;
+mod scratch;
 mod tiny;
