@@ -25,6 +25,8 @@ use crate::{Error, Result};
 pub enum Kind {
     /// One GGUF file, which holds everything.
     Gguf,
+    /// One llama2.c file, whose tokenizer lies beside it.
+    Llama2c,
     /// A folder with a configuration, a tokenizer and safetensors.
     Folder,
 }
@@ -34,7 +36,7 @@ pub enum Kind {
 pub struct Base {
     /// The file or folder.
     pub path: PathBuf,
-    /// Which of the two.
+    /// Which of these.
     pub kind: Kind,
     /// Where it came from, in words.
     pub origin: String,
@@ -116,6 +118,7 @@ pub fn pull(reference: &Reference, options: &Options<'_>, witness: &dyn Witness)
     match reference {
         Reference::Folder(dir) => local_folder(dir),
         Reference::Gguf(path) => Ok(local(path, Kind::Gguf)),
+        Reference::Llama2c(path) => Ok(local(path, Kind::Llama2c)),
         Reference::Hub(repo) => pull_repo(repo, options, witness),
     }
 }

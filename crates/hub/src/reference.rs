@@ -13,6 +13,8 @@ pub enum Reference {
     Folder(PathBuf),
     /// A GGUF file on this machine.
     Gguf(PathBuf),
+    /// A llama2.c file on this machine, with its tokenizer beside it.
+    Llama2c(PathBuf),
     /// A repository on the hub.
     Hub(Repo),
 }
@@ -81,7 +83,7 @@ impl fmt::Display for Repo {
 impl fmt::Display for Reference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Folder(path) | Self::Gguf(path) => path.display().fmt(f),
+            Self::Folder(path) | Self::Gguf(path) | Self::Llama2c(path) => path.display().fmt(f),
             Self::Hub(repo) => repo.fmt(f),
         }
     }
@@ -108,15 +110,30 @@ fn local_file(typed: &str) -> Result<Reference> {
     if is_gguf(typed) {
         return Ok(Reference::Gguf(PathBuf::from(typed)));
     }
+    if is_llama2c(Path::new(typed)) {
+        return Ok(Reference::Llama2c(PathBuf::from(typed)));
+    }
     if is_pickle(typed) {
         return Err(Error::Pickle { origin: "this machine".to_owned(), file: typed.to_owned() });
     }
     let reason = if typed.ends_with(".safetensors") {
         "a safetensors file says nothing of its architecture, name the folder it lies in"
     } else {
-        "a file must be GGUF"
+        "a file must be GGUF or llama2.c's `.bin`"
     };
     Err(Error::BadReference { typed: typed.to_owned(), reason })
+}
+
+/// Whether a file begins as llama2.c's do: with their mark, or with seven counts of moderate size,
+/// of which the sixth may be negative. No pickle does; whoever opens the file looks closer.
+fn is_llama2c(path: &Path) -> bool {
+    const MARK: &[u8; 4] = b"24ka";
+    const MOST: u32 = 1 << 24;
+    let mut head = [0; 28];
+    let read = std::fs::File::open(path).and_then(|mut file| std::io::Read::read_exact(&mut file, &mut head));
+    let is_count = |four: &[u8; 4]| (1..=MOST).contains(&i32::from_le_bytes(*four).unsigned_abs());
+    let named = path.extension().is_some_and(|end| end.eq_ignore_ascii_case("bin"));
+    named && read.is_ok() && (head.starts_with(MARK) || head.as_chunks::<4>().0.iter().all(is_count))
 }
 
 fn looks_like_path(typed: &str) -> bool {
@@ -191,6 +208,18 @@ mod tests {
         let parse = |path: &Path| Reference::parse(path.to_str().unwrap()).unwrap();
         assert_eq!(parse(dir.path()), Reference::Folder(dir.path().into()));
         assert_eq!(parse(&gguf), Reference::Gguf(gguf));
+        for (name, head) in [
+            ("v0.bin", [1_i32, 2, 3, 4, 5, -6, 7].map(i32::to_le_bytes).concat()),
+            ("v2.bin", {
+                let mut head = b"24ka".to_vec();
+                head.resize(256, 0);
+                head
+            }),
+        ] {
+            let path = dir.path().join(name);
+            penname_ledger::write::bytes(&path, &head).unwrap();
+            assert_eq!(parse(&path), Reference::Llama2c(path));
+        }
         for (name, expected) in [("a.bin", "is a pickle"), ("a.safetensors", "the folder"), ("a", "GGUF")] {
             let path = dir.path().join(name);
             penname_ledger::write::bytes(&path, b"x").unwrap();

@@ -4,9 +4,10 @@ use crate::reference::{is_gguf, is_inside, is_pickle};
 use crate::{Error, Result};
 
 /// Taken when they are there, needed or not.
-const SMALL: [&str; 7] = [
+const SMALL: [&str; 8] = [
     "config.json",
     "tokenizer.json",
+    "tokenizer.model",
     "tokenizer_config.json",
     "generation_config.json",
     "special_tokens_map.json",
@@ -30,10 +31,12 @@ pub(crate) fn select(origin: &str, names: &[&str], file: Option<&str>) -> Result
     if weights.is_empty() {
         return select_gguf(origin, names);
     }
-    for (needed, missing) in [("config.json", "`config.json`"), ("tokenizer.json", "`tokenizer.json`")] {
-        if !names.contains(&needed) {
-            return Err(Error::Incomplete { origin, missing });
-        }
+    let has = |name| names.contains(&name);
+    if !has("config.json") {
+        return Err(Error::Incomplete { origin, missing: "`config.json`" });
+    }
+    if !has("tokenizer.json") && !has("tokenizer.model") {
+        return Err(Error::Incomplete { origin, missing: "`tokenizer.json`" });
     }
     let small = SMALL.iter().filter(|name| names.contains(*name));
     Ok(small.chain(&weights).map(|&name| name.to_owned()).collect())

@@ -12,7 +12,10 @@ use penname_token::Renderer;
 use crate::desk::Desk;
 use crate::failure::{Failure, Kind};
 use crate::settings::Settings;
-use place::Place;
+use crate::settings::meant::SCRATCH;
+use crate::work::contract::{self, Contract};
+pub(crate) use place::Place;
+pub(crate) use text::read_tokenizer;
 
 /// A base model, open.
 #[derive(Debug)]
@@ -45,12 +48,20 @@ impl Base {
     pub(crate) fn open_named(desk: &Desk, settings: &Settings, typed: &str) -> Result<Self, Failure> {
         let template = settings.template.as_deref();
         let template = template.map(|typed| Place::of(desk).meant(typed, settings.origin("template")));
+        let tokenizer = settings.tokenizer.file.as_deref().filter(|_| typed != SCRATCH);
+        let tokenizer =
+            tokenizer.map(|typed| Place::of(desk).meant(typed, settings.origin("tokenizer.file")));
         let pulled = fetch(desk, typed, desk.is_offline(), desk.witness())?;
         let checkpoint = Checkpoint::open(&pulled.path)?;
         let config = checkpoint.config()?;
-        let (renderer, template) =
-            text::renderer(&checkpoint, &config, template.as_deref(), settings.voice.thinking)?;
+        let wanted = text::Wanted {
+            template: template.as_deref(),
+            tokenizer: tokenizer.as_deref(),
+            thinking: settings.voice.thinking,
+        };
+        let (renderer, template) = text::renderer(&checkpoint, &config, &wanted)?;
         check_vocabulary(&renderer, &config, desk.witness())?;
+        check_contract(&pulled, &renderer)?;
         Ok(Self { pulled, checkpoint, config, renderer, template })
     }
 
@@ -73,6 +84,9 @@ impl Base {
 
 /// The base model the settings name, as it would be typed where one stands.
 pub(crate) fn named(desk: &Desk, settings: &Settings) -> String {
+    if settings.is_scratch() {
+        return SCRATCH.to_owned();
+    }
     Place::of(desk).meant(&settings.base, settings.origin("base"))
 }
 
@@ -90,6 +104,7 @@ fn fetch(
     offline: bool,
     witness: &dyn Witness,
 ) -> Result<penname_hub::Base, Failure> {
+    let typed = &place::leading_to(desk, typed)?;
     let reference = Reference::parse(typed)?;
     let pip = Pip::default();
     let environment = &desk.environment;
@@ -104,6 +119,25 @@ fn fetch(
         ..Options::new(&environment.cache_dir.value)
     };
     Ok(penname_hub::pull(&reference, &options, witness)?)
+}
+
+/// A voice trained in full carries the digest of its tokenizer; with another one beside it, it would
+/// read noise.
+fn check_contract(pulled: &penname_hub::Base, renderer: &Renderer) -> Result<(), Failure> {
+    if !pulled.path.join(contract::FILE).is_file() {
+        return Ok(());
+    }
+    let contract = Contract::read(&pulled.path)?;
+    let found = renderer.tokenizer().hash().to_string();
+    if found == contract.tokenizer {
+        return Ok(());
+    }
+    let message = format!(
+        "the tokenizer of `{}` has hash {found}, expected {}, with which the model was trained",
+        pulled.origin, contract.tokenizer
+    );
+    Err(Failure::new(Kind::Input, message)
+        .hint("restore the tokenizer that was there, and set no `tokenizer.file`"))
 }
 
 /// A tokenizer that can say more than the model has rows for would read past the embedding.

@@ -63,6 +63,16 @@ impl Project {
         self.data().join("corpus")
     }
 
+    /// A new model as it was drawn, with its tokenizer.
+    pub(crate) fn scratch(&self) -> PathBuf {
+        self.data().join("base")
+    }
+
+    /// Text that is learned whole, as shards of ids.
+    pub(crate) fn tokens(&self) -> PathBuf {
+        self.data().join("tokens")
+    }
+
     /// One folder for each training run.
     pub(crate) fn runs(&self) -> PathBuf {
         self.dir.join("runs")

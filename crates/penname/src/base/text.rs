@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use penname_ledger::Choice;
 use penname_model::weights::gguf::{Metadata, Tokenizer as InGguf};
 use penname_model::{Checkpoint, Config};
+use penname_token::sentencepiece::Model;
 use penname_token::tokenizer::TokenizerConfig;
 use penname_token::{GgufVocab, Renderer, Template, Tokenizer, template};
 use serde_json::Value;
@@ -16,26 +17,81 @@ use crate::failure::{Failure, Kind};
 /// Larger than any honest template or tokenizer.
 const MAX_FILE_BYTES: u64 = 256 << 20;
 
-/// Joins the checkpoint's tokenizer with the template that is wanted, or its own, and says which that is.
+/// What the settings name; the rest is the checkpoint's own.
+pub(super) struct Wanted<'s> {
+    /// A built-in template or a file.
+    pub(super) template: Option<&'s str>,
+    /// A tokenizer's file.
+    pub(super) tokenizer: Option<&'s str>,
+    /// Whether a template leaves room for thoughts.
+    pub(super) thinking: bool,
+}
+
+/// Joins the tokenizer and the template that are wanted, or the checkpoint's own, and says which
+/// template that is.
 pub(super) fn renderer(
     checkpoint: &Checkpoint,
     config: &Config,
-    wanted: Option<&str>,
-    thinking: bool,
+    wanted: &Wanted<'_>,
 ) -> Result<(Renderer, Choice), Failure> {
-    let (tokenizer, own) = match checkpoint.gguf_metadata() {
-        Some(metadata) => from_gguf(metadata)?,
-        None => from_folder(&folder_of(checkpoint.path()), config)?,
+    let (tokenizer, own) = match (wanted.tokenizer, checkpoint.gguf_metadata()) {
+        (Some(path), _) => (read_tokenizer(Path::new(path))?, None),
+        (None, Some(metadata)) => from_gguf(metadata)?,
+        (None, None) if checkpoint.is_llama2c() => (beside(checkpoint.path())?, None),
+        (None, None) => from_folder(&folder_of(checkpoint.path()), config)?,
     };
-    let (template, value, reason) = match wanted {
+    let (template, value, reason) = match wanted.template {
         None => {
             let own = own.ok_or_else(no_template)?;
             (Template::new(&own, &tokenizer)?, "the base model's own", "the settings name no other")
         }
         Some(name) => (named(name, &tokenizer)?, name, "the settings say so"),
     };
-    let template = template.with_variable(template::THINKING, thinking);
+    let template = template.with_variable(template::THINKING, wanted.thinking);
     Ok((Renderer::new(tokenizer, template), Choice::new("template", value, reason)))
+}
+
+/// Reads a tokenizer from a file of its own: `tokenizer.json`, or pieces as SentencePiece or llama2.c
+/// keep them.
+///
+/// # Errors
+/// When there is no such file, or it is none of these.
+pub(crate) fn read_tokenizer(path: &Path) -> Result<Tokenizer, Failure> {
+    let Some(bytes) = read(path)? else {
+        let message = format!("tokenizer `{}` does not exist", path.display());
+        return Err(Failure::new(Kind::Usage, message).hint("a path begins in the folder of the voice"));
+    };
+    let of = |what: &'static str| {
+        move |error: penname_token::Error| {
+            Failure::from(error).while_doing(format!("`{}` is not {what}", path.display()))
+        }
+    };
+    match path.extension().and_then(|end| end.to_str()) {
+        Some("json") => json(path, &bytes, &[]).map(|(tokenizer, _)| tokenizer),
+        Some("bin") => {
+            let model = Model::from_llama2c(&bytes).map_err(penname_token::Error::from);
+            model.and_then(Tokenizer::from_sentencepiece).map_err(of("a tokenizer of llama2.c"))
+        }
+        _ => {
+            let model = Model::from_bytes(&bytes).map_err(penname_token::Error::from);
+            model.and_then(Tokenizer::from_sentencepiece).map_err(of("a model of SentencePiece"))
+        }
+    }
+}
+
+/// The tokenizer beside a llama2.c file, which says nothing of it.
+fn beside(checkpoint: &Path) -> Result<Tokenizer, Failure> {
+    const NAMES: [&str; 3] = ["tokenizer.model", "tokenizer.bin", "tokenizer.json"];
+    let folder = folder_of(checkpoint);
+    match NAMES.iter().map(|name| folder.join(name)).find(|path| path.is_file()) {
+        Some(path) => read_tokenizer(&path),
+        None => {
+            let message = format!("`{}` has no tokenizer, and there is none beside it", checkpoint.display());
+            Err(Failure::new(Kind::Input, message).hint(
+                "name its file with `tokenizer.file`, or put it beside as tokenizer.bin or tokenizer.model",
+            ))
+        }
+    }
 }
 
 fn from_gguf(metadata: &Metadata) -> Result<(Tokenizer, Option<String>), Failure> {
@@ -63,24 +119,47 @@ fn from_gguf(metadata: &Metadata) -> Result<(Tokenizer, Option<String>), Failure
 }
 
 fn from_folder(dir: &Path, config: &Config) -> Result<(Tokenizer, Option<String>), Failure> {
-    let path = dir.join("tokenizer.json");
-    let Some(json) = read(&path)? else {
-        let message = format!("`{}` is missing", path.display());
-        return Err(
-            Failure::new(Kind::Input, message).hint("a folder needs `tokenizer.json` beside its weights")
-        );
+    let (path, pieces) = (dir.join("tokenizer.json"), dir.join("tokenizer.model"));
+    let ends = ends(dir, config)?;
+    let (tokenizer, beside) = match read(&path)? {
+        Some(bytes) => json(&path, &bytes, &ends)?,
+        None if pieces.is_file() => (read_tokenizer(&pieces)?, None),
+        None => {
+            let message = format!("`{}` is missing", path.display());
+            return Err(Failure::new(Kind::Input, message)
+                .hint("a folder needs `tokenizer.json` or `tokenizer.model` beside its weights"));
+        }
     };
-    let beside = match read(&dir.join("tokenizer_config.json"))? {
-        Some(json) => TokenizerConfig::from_json(&json)?,
-        None => TokenizerConfig::default(),
-    };
-    let tokenizer = Tokenizer::from_json(&json)?.with_config(&beside, &ends(dir, config)?)?;
+    let tokenizer = exactly(tokenizer, &pieces)?;
     // A file of its own is the newer way, and wins where both are there.
     let template = match read(&dir.join("chat_template.jinja"))? {
         Some(text) => Some(utf8(text, "chat_template.jinja")?),
-        None => beside.chat_template,
+        None => beside,
     };
     Ok((tokenizer, template))
+}
+
+/// A `tokenizer.json` with what stands in `tokenizer_config.json` beside it: the tokenizer, and its
+/// chat template.
+fn json(path: &Path, bytes: &[u8], ends: &[u32]) -> Result<(Tokenizer, Option<String>), Failure> {
+    let beside = match read(&path.with_file_name("tokenizer_config.json"))? {
+        Some(json) => TokenizerConfig::from_json(&json)?,
+        None => TokenizerConfig::default(),
+    };
+    Ok((Tokenizer::from_json(bytes)?.with_config(&beside, ends)?, beside.chat_template))
+}
+
+/// The pieces that a `tokenizer.json` was made of, where they lie beside it and say the same: they know
+/// an order among equals that the file has no place for.
+fn exactly(tokenizer: Tokenizer, pieces: &Path) -> Result<Tokenizer, Failure> {
+    if tokenizer.sentencepiece().is_some() || !pieces.is_file() {
+        return Ok(tokenizer);
+    }
+    let exact = read_tokenizer(pieces).ok().filter(|exact| exact.hash() == tokenizer.hash());
+    match exact {
+        Some(exact) => Ok(exact.with_special_ids(tokenizer.special_ids().clone())?),
+        None => Ok(tokenizer),
+    }
 }
 
 /// The further ends of a reply, from `generation_config.json` and the configuration.

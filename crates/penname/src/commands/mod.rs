@@ -13,6 +13,7 @@ mod prepare;
 mod recipes;
 mod settings;
 pub(crate) mod show;
+mod tokenizer;
 mod train;
 mod write;
 
@@ -42,6 +43,8 @@ pub(crate) enum Command {
     Evaluate(evaluate::Args),
     /// Look at what was made
     Show(show::Args),
+    /// Learn a tokenizer from writing, or write text as ids
+    Tokenizer(tokenizer::Args),
     /// List the settings, and where each value comes from
     Settings(settings::Args),
     /// List the recipes: starting settings by sort of writing
@@ -68,6 +71,7 @@ impl Command {
             Self::Chat(args) => chat::run(&args, desk),
             Self::Evaluate(args) => evaluate::run(&args, desk),
             Self::Show(args) => show::run(&args, desk),
+            Self::Tokenizer(args) => tokenizer::run(&args, desk),
             Self::Settings(args) => settings::run(&args, desk),
             Self::Recipes(args) => recipes::run(&args, desk),
             Self::Demo(args) => demo::run(&args, desk),

@@ -32,7 +32,7 @@ pub(crate) struct Args {
     /// Folder to make, which also names the voice
     #[arg(value_name = "NAME")]
     folder: PathBuf,
-    /// Starting values for a sort of writing: advice-column, blog, book, short-replies
+    /// Starting values for a sort of writing: `penname recipes` lists them
     #[arg(long, value_name = "RECIPE")]
     recipe: Option<String>,
 }

@@ -101,7 +101,7 @@ impl From<penname_token::Error> for Failure {
         use penname_token::Error as E;
         let kind = match error {
             E::Ledger(error) => return error.into(),
-            E::TemplateName { .. } => Kind::Usage,
+            E::TemplateName { .. } | E::VocabularySize { .. } => Kind::Usage,
             _ => Kind::Input,
         };
         let failure = Self::of(kind, &error);

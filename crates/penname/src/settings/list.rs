@@ -6,6 +6,7 @@ use super::key::Kind;
 
 const COUNT: Kind = Kind::Count(1, 1_000_000_000);
 const SHARE: Kind = Kind::Real(0.0, 1.0);
+const SIZE: Kind = Kind::Auto(&Kind::Count(1, 1_000_000));
 
 const fn key(name: &'static str, kind: Kind, default: &'static str, about: &'static str) -> Key {
     Key { name, kind, default, about }
@@ -18,7 +19,8 @@ pub(crate) const ALL: &[Key] = &[
         "base",
         Kind::Text,
         "smollm2-135m-instruct",
-        "the model to start from: a short name, a folder, a .gguf file, or owner/name on the hub",
+        "the model to start from: a short name, a folder, a .gguf or llama2.c file, a voice trained in full, owner/name \
+         on the hub, or scratch for a new one",
     ),
     key(
         "template",
@@ -46,6 +48,36 @@ pub(crate) const ALL: &[Key] = &[
         "false",
         "whether a template that knows thoughts leaves room for them before an answer",
     ),
+    key(
+        "tokenizer.file",
+        Kind::Maybe(&Kind::Text),
+        "null",
+        "a tokenizer.json, .model or llama2.c .bin: of a base that comes without, or of a new model",
+    ),
+    key(
+        "tokenizer.kind",
+        Kind::Word(&["pieces", "bytes"]),
+        "pieces",
+        "what a new model's tokenizer learns: pieces as SentencePiece has them, or bytes as GPT-2 has them",
+    ),
+    key("tokenizer.size", Kind::Count(323, 1_000_000), "4096", "tokens of a new model's vocabulary"),
+    key(
+        "model.depth",
+        Kind::Count(1, 512),
+        "6",
+        "the dial of a new model: its layers; sizes, rate and batch follow from it",
+    ),
+    key("model.width", SIZE, "auto", "width of a new model; auto is 48 for each layer"),
+    key("model.heads", SIZE, "auto", "its heads; auto makes them about 48 wide"),
+    key("model.kv_heads", SIZE, "auto", "its key and value heads; auto is as many as heads"),
+    key(
+        "model.feed_forward",
+        SIZE,
+        "auto",
+        "width inside its feed-forward part; auto is eight thirds of the width",
+    ),
+    key("model.context", SIZE, "auto", "its longest sequence; auto is about 64 for each layer"),
+    key("model.tied", Kind::Flag, "true", "whether its head is its embedding"),
     key("corpus.format", Kind::Map, "{}", "formats forced by the end of a path: {\".txt\": plain}"),
     key("corpus.profiles", Kind::Entries, "[]", "profiles of numbered books to try before the built-in ones"),
     key("corpus.max_file_bytes", COUNT, "67108864", "largest file read, in bytes"),
@@ -105,6 +137,18 @@ pub(crate) const ALL: &[Key] = &[
         Kind::Word(&["lora", "full"]),
         "lora",
         "what is trained: low-rank pairs beside the weights, or the weights",
+    ),
+    key(
+        "train.learn",
+        Kind::Auto(&Kind::Word(&["answers", "text"])),
+        "auto",
+        "what is learned: answers, or all of the text; auto is the text where the model is new",
+    ),
+    key(
+        "train.shards",
+        Kind::List,
+        "[]",
+        "llama2.c shards of ids that are learned beside the text, each file named",
     ),
     key("train.rank", Kind::Count(1, 4096), "16", "rank of the low-rank pairs"),
     key("train.alpha", Kind::Real(1e-6, 1e6), "32", "numerator of their scale"),

@@ -1,9 +1,13 @@
 //! What was meant, with types: the form in which commands read settings.
 
 use penname_ledger::Seed;
+use penname_model::fresh::{Sizes, Wanted};
 use serde::de::{Deserializer, Error as _};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+/// The word that stands for a new model where a base is named.
+pub(crate) const SCRATCH: &str = "scratch";
 
 /// Every setting with its value.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -21,6 +25,10 @@ pub(crate) struct Meant {
     pub(crate) effort: Effort,
     /// Whose voice it is.
     pub(crate) voice: Voice,
+    /// How text becomes ids.
+    pub(crate) tokenizer: Tokenizer,
+    /// What a new model looks like.
+    pub(crate) model: Model,
     /// How writing is prepared.
     pub(crate) corpus: penname_corpus::Settings,
     /// How weights are changed.
@@ -29,6 +37,13 @@ pub(crate) struct Meant {
     pub(crate) write: Write,
     /// How the voice is measured.
     pub(crate) evaluate: Evaluate,
+}
+
+impl Meant {
+    /// Whether the model is new.
+    pub(crate) fn is_scratch(&self) -> bool {
+        self.base == SCRATCH
+    }
 }
 
 /// How much time to spend.
@@ -55,12 +70,54 @@ pub(crate) struct Voice {
     pub(crate) thinking: bool,
 }
 
+/// How text becomes ids. Each field is described in the list of settings.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Tokenizer {
+    pub(crate) file: Option<String>,
+    pub(crate) kind: String,
+    pub(crate) size: usize,
+}
+
+/// What a new model looks like. Each field is described in the list of settings.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Model {
+    pub(crate) depth: usize,
+    pub(crate) width: Auto<usize>,
+    pub(crate) heads: Auto<usize>,
+    pub(crate) kv_heads: Auto<usize>,
+    pub(crate) feed_forward: Auto<usize>,
+    pub(crate) context: Auto<usize>,
+    pub(crate) tied: bool,
+}
+
+impl Model {
+    /// The sizes of the model that is meant.
+    pub(crate) fn sizes(&self) -> Sizes {
+        let is = |value: Auto<usize>| match value {
+            Auto::Is(value) => Some(value),
+            Auto::Auto => None,
+        };
+        Sizes::of(&Wanted {
+            depth: self.depth,
+            width: is(self.width),
+            heads: is(self.heads),
+            kv_heads: is(self.kv_heads),
+            feed_forward: is(self.feed_forward),
+            context: is(self.context),
+        })
+    }
+}
+
 /// How weights are changed; the words and numbers of `penname_train::Settings` before what is
 /// automatic is decided. Each field is described in the list of settings.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Train {
     pub(crate) method: String,
+    pub(crate) learn: Auto<String>,
+    pub(crate) shards: Vec<String>,
     pub(crate) rank: usize,
     pub(crate) alpha: f64,
     pub(crate) dropout: f64,

@@ -3,12 +3,13 @@
 //! Places are laid over each other, the later the stronger:
 //!
 //! ```text
-//! built-in < effort < recipe < penname.yaml < flag
+//! built-in < effort < depth of a new model < recipe < penname.yaml < flag
 //! ```
 //!
 //! The environment gives secrets and paths only; see [`environment`]. [`list::ALL`] is the one list
 //! of settings. [`Settings::resolve`] is the whole of it on one page.
 
+mod depth;
 mod effort;
 pub(crate) mod environment;
 mod error;
@@ -68,6 +69,7 @@ impl Settings {
         let recipe =
             word("recipe").map(|name| recipe::find(&name)?.entries()).transpose()?.unwrap_or_default();
         layer::lay(&mut entries, effort::layer(&word("effort").unwrap_or_default())?);
+        layer::lay(&mut entries, depth::layer(&said, &recipe)?);
         layer::lay(&mut entries, recipe);
         layer::lay(&mut entries, layers.file);
         layer::lay(&mut entries, layers.flags);
@@ -96,9 +98,11 @@ impl Settings {
             .map_or(&Origin::BuiltIn, |entry| &entry.origin)
     }
 
-    /// What the effort dial derived, and why.
+    /// What the dials derived, and why.
     pub(crate) fn choices(&self) -> Vec<Choice> {
-        effort::choices(&self.entries)
+        let mut choices = effort::choices(&self.entries);
+        choices.extend(depth::choices(&self.entries, &self.meant));
+        choices
     }
 
     /// Values and origins, for the books of a run.

@@ -9,6 +9,8 @@ pub(crate) enum Origin {
     BuiltIn,
     /// The effort dial.
     Effort(String),
+    /// The depth of a new model.
+    Depth(u64),
     /// A recipe, by its name.
     Recipe(String),
     /// A file.
@@ -31,6 +33,7 @@ impl fmt::Display for Origin {
         match self {
             Self::BuiltIn => f.write_str("built-in"),
             Self::Effort(effort) => write!(f, "effort {effort}"),
+            Self::Depth(depth) => write!(f, "depth {depth}"),
             Self::Recipe(name) => write!(f, "recipe {name}"),
             Self::File { name, line, column } => write!(f, "{name}:{line}:{column}"),
             Self::Environment(name) => write!(f, "environment {name}"),

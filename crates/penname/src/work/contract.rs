@@ -9,13 +9,13 @@ use penname_ledger::write;
 use penname_token::Renderer;
 use serde::{Deserialize, Serialize};
 
+use super::tokenizer;
 use crate::base::Base;
 use crate::failure::{Failure, Kind};
 use crate::settings::Settings;
 
 /// Name of the file, beside the adapter.
 pub(crate) const FILE: &str = "voice.json";
-const TOKENIZER: &str = "tokenizer.json";
 const FORMAT: u32 = 1;
 
 /// See the [module](self).
@@ -79,8 +79,12 @@ impl Contract {
     /// # Errors
     /// When the file system refuses.
     pub(crate) fn save(&self, folder: &Path, renderer: &Renderer) -> Result<(), Failure> {
-        let tokenizer = renderer.tokenizer().to_json()?;
-        write::bytes(&folder.join(TOKENIZER), tokenizer.as_bytes())?;
+        if self.full {
+            // A whole model, which may be a base in its turn.
+            tokenizer::save(folder, renderer.tokenizer(), Some(&self.template))?;
+        } else {
+            write::bytes(&folder.join(tokenizer::JSON), renderer.tokenizer().to_json()?.as_bytes())?;
+        }
         Ok(write::json(&folder.join(FILE), self)?)
     }
 

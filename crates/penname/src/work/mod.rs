@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! corpus ─render→ sequences ─training→ run ─contract→ voice ─speaker→ replies ─measure→ report
+//!        ─scratch→ base      ─tokens→ sequences        where the model is new
 //! ```
 
 pub(crate) mod contract;
@@ -9,7 +10,10 @@ pub(crate) mod corpus;
 pub(crate) mod drawing;
 pub(crate) mod measure;
 pub(crate) mod run;
+pub(crate) mod scratch;
 pub(crate) mod sequences;
 pub(crate) mod speaker;
+pub(crate) mod tokenizer;
+pub(crate) mod tokens;
 pub(crate) mod training;
 pub(crate) mod voice;

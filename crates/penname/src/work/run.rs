@@ -6,11 +6,12 @@ use penname_ledger::event::Event;
 use penname_ledger::manifest::{Found, Order};
 use penname_ledger::run::{Parent, Status};
 use penname_ledger::{Hash, Lock, Manifest, Run, write};
+use penname_train::settings::{Learn, Origin};
 use penname_train::{Ending, Outcome, Task};
 use serde_json::json;
 
 use super::contract::Contract;
-use super::{sequences, training};
+use super::{scratch, sequences, tokens, training};
 use crate::base::{self, Base};
 use crate::desk::Desk;
 use crate::failure::{Failure, Kind};
@@ -43,12 +44,27 @@ impl<'a> Work<'a> {
     ) -> Result<Self, Failure> {
         settings.choices().into_iter().for_each(|choice| desk.witness().see(&Event::Choice(choice)));
         let named = base::named(desk, settings);
+        if settings.is_scratch() {
+            scratch::made(desk, project, settings, prepared)?;
+        }
         let base = Base::open(desk, settings)?;
         let device = desk.device();
         let n_tokens = settings.train.batch_tokens.min(base.config.context);
-        let sequences = sequences::render(&base.renderer, prepared, n_tokens, desk.witness())?;
-        let train = training::resolve(&settings.train, sequences.train.len(), &device, desk.witness())?;
-        let order = order(&named, &base, prepared, &train, settings);
+        let learn = training::learn(settings)?;
+        let sequences = match learn {
+            Learn::Answers => sequences::render(&base.renderer, prepared, n_tokens, desk.witness())?,
+            Learn::Text => {
+                tokens::made(desk, project, settings, (prepared, base.renderer.tokenizer()), n_tokens)?
+            }
+        };
+        let mut wanted = settings.train.clone();
+        if settings.is_scratch() {
+            training::budget(settings, &mut wanted, base.n_parameters()?, &sequences.train, desk.witness());
+        }
+        let mut train = training::resolve(&wanted, sequences.train.len(), &device, desk.witness())?;
+        train.learn = learn;
+        train.from = if settings.is_scratch() { Origin::Scratch } else { Origin::Base };
+        let order = order(&named, &base, (prepared, &sequences), &train, settings)?;
         Ok(Self { desk, project, settings, named, base, device, sequences, train, order })
     }
 
@@ -88,7 +104,7 @@ impl<'a> Work<'a> {
     /// When the name is taken, a gate closes, or anything fails.
     pub(crate) fn begin(mut self, name: Option<&str>) -> Result<(Run, Outcome), Failure> {
         let name = name.map_or_else(|| next_name(self.project), |name| Ok(name.to_owned()))?;
-        let parent = Parent::Base { name: self.base.pulled.origin.clone(), hash: weights_hash(&self.base) };
+        let parent = Parent::Base { name: self.base.pulled.origin.clone(), hash: weights_hash(&self.base)? };
         let run = Run::create(&self.project.runs(), &name, parent)?;
         let record =
             json!({ "key": self.order.key(), "resolved": self.train, "settings": self.settings.record() });
@@ -143,7 +159,8 @@ impl<'a> Work<'a> {
         ]
         .map(|(name, n)| (name.to_owned(), n))
         .into();
-        let outputs = ["adapter/voice.json", "adapter/tokenizer.json", "metrics.jsonl"];
+        let outputs =
+            ["adapter/voice.json", "adapter/config.json", "adapter/tokenizer.json", "metrics.jsonl"];
         let weights = if full { "adapter/model.safetensors" } else { "adapter/adapter_model.safetensors" };
         let present = |name: &&str| run.dir().join(name).is_file();
         let outputs: Vec<&str> = outputs.into_iter().chain([weights]).filter(present).collect();
@@ -176,22 +193,33 @@ fn task<'t>(
 fn order(
     named: &str,
     base: &Base,
-    prepared: &Prepared,
+    (prepared, sequences): (&Prepared, &sequences::Sequences),
     train: &penname_train::Settings,
     settings: &Settings,
-) -> Order {
+) -> Result<Order, Failure> {
     let mut order = Order::new("train", env!("CARGO_PKG_VERSION"));
     let examples = json!([prepared.train, prepared.held_out]);
     order.inputs.insert("examples".to_owned(), Hash::of_json(&examples));
-    order.inputs.insert("base".to_owned(), weights_hash(base));
+    if train.learn == Learn::Text {
+        order.inputs.insert("tokens".to_owned(), sequences.digest());
+    }
+    order.inputs.insert("base".to_owned(), weights_hash(base)?);
     order.inputs.insert("template".to_owned(), Hash::of(base.renderer.template().source().as_bytes()));
     order.settings = json!({ "base": named, "train": train, "thinking": settings.voice.thinking });
     order.seed = Some(settings.seed);
-    order
+    Ok(order)
 }
 
-fn weights_hash(base: &Base) -> Hash {
-    Hash::of_json(&json!(base.pulled.sha256s))
+/// What the weights of a base are: the published digests of one that was fetched, the digest of the
+/// recorded content of one that was drawn here or trained in full.
+fn weights_hash(base: &Base) -> Result<Hash, Failure> {
+    let weights = base.pulled.path.join("model.safetensors");
+    let is_ours =
+        ["manifest.json", super::contract::FILE].iter().any(|name| base.pulled.path.join(name).is_file());
+    if is_ours && weights.is_file() {
+        return Ok(Hash::of_file(&weights)?);
+    }
+    Ok(Hash::of_json(&json!(base.pulled.sha256s)))
 }
 
 fn is_done(run: &Run) -> Result<bool, Failure> {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use penname_corpus::Prepared;
-use penname_ledger::{Event, Witness};
+use penname_ledger::{Event, Hash, Witness};
 use penname_token::render::TooLong;
 use penname_token::{Example, Renderer, Sequence, Template};
 
@@ -16,6 +16,16 @@ pub(crate) struct Sequences {
     pub(crate) train: Vec<Sequence>,
     /// To measure.
     pub(crate) held_out: Vec<Sequence>,
+}
+
+impl Sequences {
+    /// The digest of every id.
+    pub(crate) fn digest(&self) -> Hash {
+        let bytes =
+            |sequence: &Sequence| sequence.ids.iter().flat_map(|id| id.to_le_bytes()).collect::<Vec<u8>>();
+        let parts: Vec<Vec<u8>> = self.train.iter().chain(&self.held_out).map(bytes).collect();
+        Hash::of_parts(parts.iter().map(Vec::as_slice))
+    }
 }
 
 /// A renderer that cuts answers to `n_tokens` and counts what it cut.

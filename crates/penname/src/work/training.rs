@@ -2,16 +2,62 @@
 
 use penname_engine::Device;
 use penname_ledger::{Choice, Event, Witness};
-use penname_train::Settings;
-use penname_train::settings::{Base, Rounding, Shape, Way};
+use penname_token::Sequence;
+use penname_train::settings::{Base, Learn, Rounding, Shape, Way};
+use penname_train::{Settings as Resolved, dial};
 
 use crate::failure::{Failure, Kind};
-use crate::settings::meant::{Auto, Train};
+use crate::settings::meant::{Auto, Effort, Train};
+use crate::settings::{Origin as From, Settings};
 
 /// Evaluations a run has at least, so that early stopping can fire and the best can be kept.
 const EVALUATIONS: u64 = 12;
+/// Times an example is seen before it is worth a word.
+const MOST_EPOCHS: f64 = 16.0;
 /// Steps between two evaluations at least: fewer change little that could be measured.
 const FEWEST_STEPS: u64 = 4;
+
+/// Times a text is read at most by a new model, by effort.
+const REPEATS: [(Effort, f64); 3] = [(Effort::Quick, 4.0), (Effort::Normal, 16.0), (Effort::Thorough, 32.0)];
+
+/// What of the text is learned.
+///
+/// # Errors
+/// When the word is none of those known, or shards are named that nothing would learn.
+pub(crate) fn learn(settings: &Settings) -> Result<Learn, Failure> {
+    let learn = match &settings.train.learn {
+        Auto::Is(word) if word == "answers" => Learn::Answers,
+        Auto::Is(word) if word == "text" => Learn::Text,
+        Auto::Is(word) => return Err(unknown("train.learn", word, "answers, text or auto")),
+        Auto::Auto if settings.is_scratch() => Learn::Text,
+        Auto::Auto => Learn::Answers,
+    };
+    if learn == Learn::Answers && !settings.train.shards.is_empty() {
+        return Err(Failure::new(Kind::Usage, "`train.shards` is set, but only answers are learned")
+            .hint("shards are running text: `train.learn: text` learns it"));
+    }
+    Ok(learn)
+}
+
+/// How long a new model is trained, where nobody said: by its weights and the text there is.
+pub(crate) fn budget(
+    settings: &Settings,
+    wanted: &mut Train,
+    n_weights: u64,
+    train: &[Sequence],
+    witness: &dyn Witness,
+) {
+    let is_derived = matches!(settings.origin("train.epochs"), From::BuiltIn | From::Effort(_));
+    if wanted.steps.is_some() || !is_derived {
+        return;
+    }
+    let n_tokens: u64 = train.iter().map(|sequence| sequence.n_trained as u64).sum();
+    let repeats = REPEATS.iter().find(|(effort, _)| *effort == settings.effort).map_or(16.0, |(_, n)| *n);
+    let (epochs, reason) = dial::epochs(n_weights, n_tokens, repeats);
+    let value = format!("{epochs:.1} passes, {:.1} million tokens", epochs * n_tokens as f64 / 1e6);
+    witness.see(&Event::choice("budget", value, reason));
+    wanted.epochs = epochs;
+}
 
 /// Decides what is automatic and says why.
 ///
@@ -22,11 +68,11 @@ pub(crate) fn resolve(
     n_sequences: usize,
     device: &dyn Device,
     witness: &dyn Witness,
-) -> Result<Settings, Failure> {
+) -> Result<Resolved, Failure> {
     let per_epoch = n_sequences.div_ceil(train.batch_examples.max(1)).max(1) as u64;
     let steps = train.steps.unwrap_or_else(|| (train.epochs * per_epoch as f64).round().max(1.0) as u64);
     let evaluate_every = automatic(train.evaluate_every, (steps / EVALUATIONS).max(FEWEST_STEPS));
-    let settings = Settings {
+    let settings = Resolved {
         method: way(&train.method)?,
         rank: train.rank,
         alpha: train.alpha,
@@ -53,12 +99,13 @@ pub(crate) fn resolve(
         checkpoint_every: automatic(train.checkpoint_every, evaluate_every),
         precision: precision(&train.precision, device, witness)?,
         base: base(train, witness)?,
+        ..Resolved::default()
     };
     announce(&settings, per_epoch, n_sequences, witness);
     Ok(settings)
 }
 
-fn announce(settings: &Settings, per_epoch: u64, n_sequences: usize, witness: &dyn Witness) {
+fn announce(settings: &Resolved, per_epoch: u64, n_sequences: usize, witness: &dyn Witness) {
     let epochs = settings.steps as f64 / per_epoch as f64;
     let reason = format!(
         "{n_sequences} examples in batches of {}, each seen {epochs:.1} times",
@@ -72,9 +119,10 @@ fn announce(settings: &Settings, per_epoch: u64, n_sequences: usize, witness: &d
         format!("{} steps", settings.evaluate_every),
         reason,
     )));
-    if epochs > 10.0 {
-        let what =
-            format!("every example is seen {epochs:.0} times; beyond ten a model recites rather than learns");
+    if epochs > MOST_EPOCHS {
+        let what = format!(
+            "every example is seen {epochs:.0} times; beyond {MOST_EPOCHS:.0} a model recites rather than learns"
+        );
         witness.see(&Event::warning(what, "fewer `train.epochs`, or look at the copied share in the report"));
     }
     if settings.patience > 0 && settings.patience * settings.evaluate_every >= settings.steps {

@@ -9,5 +9,6 @@ mod failure;
 mod help;
 mod killed;
 mod prepare;
+mod scratch;
 mod settings;
 mod tiny;

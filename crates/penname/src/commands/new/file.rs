@@ -35,16 +35,22 @@ pub(super) fn text(name: &str, recipe: Option<&Recipe>, base: Option<&str>) -> S
     }
     let about = find("base").map_or("", |key| key.about);
     lines.push(format!("# {}{}", about[..1].to_uppercase(), &about[1..]));
-    lines.push(format!(
-        "base: {}\n",
-        quoted(base.unwrap_or_else(|| find("base").map_or("", |key| key.default)))
-    ));
+    let by_recipe = recipe.and_then(|recipe| said(recipe, "base"));
+    let default = find("base").map_or("", |key| key.default);
+    lines.push(format!("base: {}\n", quoted(base.or(by_recipe.as_deref()).unwrap_or(default))));
     lines.push(format!("voice:\n  name: {}", quoted(name)));
     lines.push("  # A system prompt put before every example and every chat.".to_owned());
     lines.push("  # persona: You are a columnist who answers letters.\n".to_owned());
     lines.push("# A few others, with their defaults:".to_owned());
     lines.extend(commented(recipe));
     lines.join("\n") + "\n"
+}
+
+/// What a recipe says of a setting.
+fn said(recipe: &Recipe, name: &str) -> Option<String> {
+    let entries = recipe.entries().ok()?;
+    let entry = entries.into_iter().find(|entry| entry.key.name == name)?;
+    entry.value.as_str().map(str::to_owned)
 }
 
 /// The shown settings with the values they have now, each commented out.
