@@ -8,8 +8,10 @@ mod corpus;
 mod greedy;
 mod killed;
 mod model;
+mod pieces;
 mod reference;
 mod templates;
+mod story;
 mod tokens;
 mod voice;
 
@@ -32,7 +34,7 @@ pub(crate) struct Options {
     /// The base model as GGUF; otherwise the one in the Python package.
     #[arg(long)]
     base: Option<PathBuf>,
-    /// A Python with torch, transformers, peft, gguf and safetensors.
+    /// A Python with torch, transformers, peft, gguf, safetensors and sentencepiece.
     #[arg(long)]
     python: Option<PathBuf>,
     /// Fetch nothing.
@@ -84,6 +86,9 @@ struct Check {
 /// Every check.
 const ALL: &[Check] = &[
     Check { name: "tokenizer goldens", quick: true, run: tokens::goldens },
+    Check { name: "Llama-2's pieces in two files", quick: true, run: pieces::two_files },
+    Check { name: "a story in llama2.c's container", quick: true, run: story::told },
+    Check { name: "the story trained on and exported", quick: true, run: story::trained_on },
     Check { name: "a columnist's book", quick: true, run: corpus::columnist },
     Check { name: "GGUF to folder and back", quick: true, run: convert::there_and_back },
     Check { name: "greedy answers", quick: true, run: greedy::answers },
@@ -91,6 +96,7 @@ const ALL: &[Check] = &[
     Check { name: "a columnist's voice", quick: true, run: voice::columnist },
     Check { name: "GGUF against the reference decoder", quick: false, run: convert::against_reference },
     Check { name: "templates against transformers", quick: false, run: templates::ids },
+    Check { name: "ids against sentencepiece", quick: false, run: pieces::against_library },
     Check { name: "logits against transformers", quick: false, run: reference::logits },
     Check { name: "losses against PEFT", quick: false, run: reference::losses },
     Check { name: "our adapter in PEFT", quick: false, run: reference::ours_there },
