@@ -30,6 +30,8 @@ pub(crate) struct Base {
     pub(crate) renderer: Renderer,
     /// Which template that is, and why.
     pub(crate) template: Choice,
+    /// Whether it began from nothing, here or with llama2.c, and has read little.
+    pub(crate) is_small: bool,
 }
 
 impl Base {
@@ -61,8 +63,9 @@ impl Base {
         };
         let (renderer, template) = text::renderer(&checkpoint, &config, &wanted)?;
         check_vocabulary(&renderer, &config, desk.witness())?;
-        check_contract(&pulled, &renderer)?;
-        Ok(Self { pulled, checkpoint, config, renderer, template })
+        let is_small = checked_contract(&pulled, &renderer)?.is_some_and(|contract| contract.small);
+        let is_small = is_small || checkpoint.is_llama2c();
+        Ok(Self { pulled, checkpoint, config, renderer, template, is_small })
     }
 
     /// Tokens at which a reply ends: those of the tokenizer, of the template, and of the model itself.
@@ -123,14 +126,14 @@ fn fetch(
 
 /// A voice trained in full carries the digest of its tokenizer; with another one beside it, it would
 /// read noise.
-fn check_contract(pulled: &penname_hub::Base, renderer: &Renderer) -> Result<(), Failure> {
+fn checked_contract(pulled: &penname_hub::Base, renderer: &Renderer) -> Result<Option<Contract>, Failure> {
     if !pulled.path.join(contract::FILE).is_file() {
-        return Ok(());
+        return Ok(None);
     }
     let contract = Contract::read(&pulled.path)?;
     let found = renderer.tokenizer().hash().to_string();
     if found == contract.tokenizer {
-        return Ok(());
+        return Ok(Some(contract));
     }
     let message = format!(
         "the tokenizer of `{}` has hash {found}, expected {}, with which the model was trained",

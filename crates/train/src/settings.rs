@@ -46,6 +46,8 @@ pub enum Origin {
     /// A model that knows the language.
     #[default]
     Base,
+    /// A small model that was made from nothing and knows what it has read.
+    Small,
     /// A model that knows nothing: its weights were just drawn.
     Scratch,
 }

@@ -47,6 +47,9 @@ pub(crate) struct Contract {
     pub(crate) persona: Option<String>,
     /// Whether the weights themselves were trained.
     pub(crate) full: bool,
+    /// Whether the model, or that it was trained from, began from nothing.
+    #[serde(default)]
+    pub(crate) small: bool,
 }
 
 impl Contract {
@@ -71,6 +74,7 @@ impl Contract {
             tokenizer: base.renderer.tokenizer().hash().to_string(),
             persona: settings.voice.persona.clone(),
             full: settings.train.method == "full",
+            small: settings.is_scratch() || base.is_small,
         }
     }
 

@@ -63,7 +63,11 @@ impl<'a> Work<'a> {
         }
         let mut train = training::resolve(&wanted, sequences.train.len(), &device, desk.witness())?;
         train.learn = learn;
-        train.from = if settings.is_scratch() { Origin::Scratch } else { Origin::Base };
+        train.from = match (settings.is_scratch(), base.is_small) {
+            (true, _) => Origin::Scratch,
+            (false, true) => Origin::Small,
+            (false, false) => Origin::Base,
+        };
         let order = order(&named, &base, (prepared, &sequences), &train, settings)?;
         Ok(Self { desk, project, settings, named, base, device, sequences, train, order })
     }

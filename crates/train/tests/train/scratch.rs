@@ -131,7 +131,7 @@ fn a_model_that_knows_something_is_no_new_one() {
     let error = room.train("second", &trained, &settings()).unwrap_err();
     assert!(matches!(error, Error::GateClosed { name: "training starts from nothing", .. }), "{error}");
     // As a base it is one.
-    let tuned = Settings { from: Origin::Base, learning_rate: 1e-3, steps: 20, ..settings() };
+    let tuned = Settings { from: Origin::Small, learning_rate: 1e-3, steps: 20, ..settings() };
     room.train("third", &trained, &tuned).unwrap();
 }
 
