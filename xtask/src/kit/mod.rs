@@ -10,8 +10,8 @@ mod killed;
 mod model;
 mod pieces;
 mod reference;
-mod templates;
 mod story;
+mod templates;
 mod tokens;
 mod voice;
 

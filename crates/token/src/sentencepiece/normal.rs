@@ -39,11 +39,8 @@ impl Normalizer {
     /// A text that begins here. `whole` are texts that no rule changes.
     pub(super) fn begin(&self, text: &str, whole: &Prefixes) -> String {
         let mut rest = text;
-        while self.squeeze {
-            match self.next(rest, whole) {
-                Some((" ", n_bytes)) => rest = &rest[n_bytes..],
-                _ => break,
-            }
+        while let Some((" ", n_bytes)) = self.next(rest, whole).filter(|_| self.squeeze) {
+            rest = &rest[n_bytes..];
         }
         let prefix =
             if self.dummy_prefix && !rest.is_empty() { self.space.to_string() } else { String::new() };
