@@ -5,8 +5,12 @@
 //! Everything else has a buffer of its own. The plan is exact, so the forecast
 //! of memory is the program itself and cannot drift from it.
 
+mod peak;
+
 use crate::op::Access;
 use crate::program::{Program, Role, Section, Tensor, TensorId};
+
+pub use peak::{Live, Peak, scratch};
 
 /// Every buffer begins on a cache line.
 const ALIGN: usize = 64;
@@ -194,12 +198,14 @@ pub enum Keep {
     All,
     /// Norms and gates are computed again: a few per cent more time.
     Products,
+    /// The same, and of this many blocks, the first ones, only the inputs are kept.
+    Blocks(usize),
     /// Only the input of each block is kept: about a third more time.
     BlockInputs,
 }
 
 impl Keep {
-    /// Every choice, fastest first.
+    /// The choices that do not depend on the number of blocks, fastest first.
     pub const ALL: [Self; 3] = [Self::All, Self::Products, Self::BlockInputs];
 }
 
@@ -254,6 +260,8 @@ fn makers(program: &Program, keep: Keep) -> Vec<Option<usize>> {
             let wanted = match keep {
                 Keep::All => false,
                 Keep::Products => step.op.is_cheap(),
+                Keep::Blocks(n) if step.block.is_some_and(|block| block < n) => !is_block_output[id],
+                Keep::Blocks(_) => step.op.is_cheap(),
                 Keep::BlockInputs => step.block.is_some() && !is_block_output[id],
             };
             activation && wanted

@@ -81,6 +81,27 @@ pub enum DeviceError {
     },
 }
 
+/// Memory that running an operation takes beside what the plan gives it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Scratch {
+    /// Kept by the device and used again by the next operation.
+    pub kept: usize,
+    /// Given back when the operation is done.
+    pub passing: usize,
+}
+
+impl Scratch {
+    /// What two operations need, one after the other.
+    pub fn max(self, other: Self) -> Self {
+        Self { kept: self.kept.max(other.kept), passing: self.passing.max(other.passing) }
+    }
+
+    /// All of it.
+    pub fn total(self) -> usize {
+        self.kept + self.passing
+    }
+}
+
 /// Fills rows of a weight: the range of rows, and room for them.
 pub type FillRows<'a> = &'a (dyn Fn(std::ops::Range<usize>, &mut [f32]) + Sync);
 
@@ -143,6 +164,11 @@ pub trait Device {
 
     /// Whether [`Device::run`] can run this operation; if not, the reference does.
     fn supports(&self, op: &Op, program: &Program) -> bool;
+
+    /// What running this operation takes beside its tensors, with all rows in use.
+    fn scratch(&self, _op: &Op, _program: &Program) -> Scratch {
+        Scratch::default()
+    }
 
     /// Runs one operation.
     fn run(&mut self, op: &Op, bound: &Bound<'_>);

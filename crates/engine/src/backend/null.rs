@@ -3,7 +3,8 @@
 //! `penname plan` loads and runs a whole step on it: what it counted is what
 //! the real device will need.
 
-use super::{Bound, BufferId, Device, DeviceError, FillRows, Probe, View};
+use super::cpu::Cpu;
+use super::{Bound, BufferId, Device, DeviceError, FillRows, Probe, Scratch, View};
 use crate::coding::CodedWeight;
 use crate::op::Op;
 use crate::program::{DType, Program};
@@ -14,12 +15,16 @@ use std::collections::BTreeMap;
 pub struct Null {
     buffers: BTreeMap<usize, usize>,
     next: usize,
+    /// The most that any operation took beside the plan.
+    beside: Scratch,
     /// Refuses to hold more than this, to try a smaller machine.
     pub limit_bytes: Option<usize>,
     /// Most bytes held at one time.
     pub peak_bytes: usize,
     /// How often each operation ran.
     pub runs: BTreeMap<&'static str, u64>,
+    /// The device whose kernels would run, for what they take beside the plan.
+    pub like: Option<Cpu>,
 }
 
 impl Null {
@@ -109,6 +114,10 @@ impl Device for Null {
     fn run(&mut self, op: &Op, bound: &Bound<'_>) {
         for (_, id) in op.accesses() {
             let _ = bound.view(id);
+        }
+        if let Some(like) = &self.like {
+            self.beside = self.beside.max(like.scratch(op, bound.program));
+            self.peak_bytes = self.peak_bytes.max(self.held_bytes() + self.beside.total());
         }
         *self.runs.entry(op.name()).or_default() += 1;
     }

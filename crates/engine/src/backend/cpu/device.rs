@@ -6,14 +6,11 @@ use super::memory::{Memory, free_bytes};
 use super::pool::Pool;
 use super::view::{Elem, Mat, MatMut};
 use super::{elementwise, embed, gate, gelu, layer_norm, norm, rope};
-use crate::backend::{Bound, BufferId, Device, DeviceError, FillRows, Probe, View};
+use crate::backend::{Bound, BufferId, Device, DeviceError, FillRows, Probe, Scratch, View};
 use crate::coding::CodedWeight;
 use crate::op::Op;
 use crate::program::{DType, Precision, Program, TensorId};
 use std::num::NonZeroUsize;
-
-/// Rows of a weight that are filled and packed at a time.
-const FILL_ROWS: usize = 256;
 
 /// Memory of a tensor.
 #[derive(Debug)]
@@ -192,25 +189,21 @@ impl Device for Cpu {
         dtype: DType,
         fill: FillRows<'_>,
     ) -> Result<BufferId, DeviceError> {
-        let bytes = rows * cols * 4;
-        let memory = Memory::zeroed(bytes).ok_or_else(|| self.out_of_memory(bytes))?;
-        let address = memory.at(0, bytes) as usize;
-        self.pool.for_chunks(rows, FILL_ROWS, |range| {
-            let at = address + range.start * cols * 4;
-            // SAFETY: each task owns its rows.
-            let room = unsafe { std::slice::from_raw_parts_mut(at as *mut f32, range.len() * cols) };
-            fill(range, room);
-        });
         if rows == 1 {
+            let bytes = cols * 4;
+            let memory = Memory::zeroed(bytes).ok_or_else(|| self.out_of_memory(bytes))?;
+            // SAFETY: nobody else has the memory yet.
+            let room = unsafe { std::slice::from_raw_parts_mut(memory.at(0, bytes).cast::<f32>(), cols) };
+            fill(0..1, room);
             return Ok(self.insert(Buffer::Plain(memory)));
         }
         let precision = match dtype {
             DType::Bf16 => Precision::Bf16,
             DType::F32 | DType::U32 => Precision::F32,
         };
-        // SAFETY: filled above, and nobody writes it any more.
-        let mat = unsafe { Mat::from_raw(memory.at(0, bytes), Elem::F32, rows, cols, cols) };
-        let panels = Panels::from_rows(&self.pool, mat, precision);
+        // A panel at a time: the whole never exists as f32.
+        let panels = Panels::from_fill(&self.pool, (rows, cols), precision, fill);
+        let panels = panels.ok_or_else(|| self.out_of_memory(rows * cols * dtype.bytes()))?;
         Ok(self.insert(Buffer::Packed(panels)))
     }
 
@@ -290,6 +283,10 @@ impl Device for Cpu {
 
     fn supports(&self, _op: &Op, _program: &Program) -> bool {
         true
+    }
+
+    fn scratch(&self, op: &Op, program: &Program) -> Scratch {
+        self.room_of(op, program)
     }
 
     fn run(&mut self, op: &Op, bound: &Bound<'_>) {

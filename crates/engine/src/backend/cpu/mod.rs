@@ -26,6 +26,7 @@ pub mod norm;
 pub mod optimizer;
 pub mod pool;
 pub mod random;
+mod room;
 pub mod rope;
 pub mod route;
 mod row;

@@ -16,7 +16,7 @@ use super::pack::{Rows, Turned, interleave};
 use super::passing::{Panel, Passing, Saved};
 use super::spare::Spare;
 use super::tile::{Arith, COLS, Into, Operands, Work};
-use super::unit::Unit;
+use super::unit::{Unit, most_keys};
 use std::f32::consts::LOG2_E;
 use std::ops::Range;
 
@@ -64,6 +64,11 @@ struct Scores {
     grads: Vec<u32>,
     /// Words in a row of both.
     stride: usize,
+}
+
+/// The most tiles of keys that a unit of some of `rows` rows has.
+pub(super) fn most_tiles(rows: usize) -> usize {
+    most_keys(rows).div_ceil(KEYS)
 }
 
 impl Work for Backward<'_> {

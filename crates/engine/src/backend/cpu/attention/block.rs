@@ -10,7 +10,7 @@ use super::tile::{Arith, COLS};
 use std::ops::Range;
 
 /// Columns that a block has room for.
-const BLOCK_COLS: usize = 192;
+pub(super) const BLOCK_COLS: usize = 192;
 
 /// What attends to what: which rows of keys each query sees, and how heads lie in a row.
 #[derive(Debug, Clone, Copy)]

@@ -17,7 +17,7 @@ use std::ops::Range;
 pub(in crate::backend::cpu) const PIECE: usize = 256;
 
 /// Most rows of queries and heads that are taken so.
-const FEW: usize = 16;
+pub(super) const FEW: usize = 16;
 
 /// Computes one piece: for every row of `block` its softmax relative to its own maximum.
 pub(super) struct Few<'a> {

@@ -54,6 +54,23 @@ pub(super) fn units(starts: &[u32], shared: usize) -> Vec<Unit> {
     stretches.into_iter().map(unit).collect()
 }
 
+/// The most keys of one unit, whatever the documents in `rows` rows are.
+pub(super) fn most_keys(rows: usize) -> usize {
+    rows.div_ceil(MOST_SEGMENTS).max(SEGMENT).next_multiple_of(KEYS).min(rows)
+}
+
+/// The most rows of partial gradients, with documents that may share a prefix or not.
+///
+/// One document that fills the rows is the worst without; with one, its rows pass by every unit, and
+/// what is shared is short beside the rest as a rule: it is counted as one segment.
+pub(super) fn most_partial_rows(rows: usize, shares: bool) -> usize {
+    let partial = |units: Vec<Unit>| {
+        units.iter().filter_map(|unit| Some(unit.partial? + unit.queries.len())).max().unwrap_or(0)
+    };
+    let alone = partial(units(&vec![0; rows], 0));
+    if shares { alone.max(2 * rows) } else { alone }
+}
+
 /// Stretches of rows that see nothing outside themselves.
 fn documents(starts: &[u32]) -> impl Iterator<Item = Range<usize>> {
     let begins = |row: &usize| *row == 0 || starts[*row] as usize == *row;

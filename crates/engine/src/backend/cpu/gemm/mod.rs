@@ -26,6 +26,7 @@
 mod coded;
 mod finish;
 mod kernel;
+mod left;
 mod pack;
 mod panels;
 mod saturate;
@@ -38,6 +39,7 @@ mod transpose;
 mod visit;
 mod word;
 
+pub(super) use left::{BLOCK_BYTES, LeftShape, copied_bytes};
 pub use panels::{Panels, PanelsView};
 pub use saturate::saturate;
 pub use transpose::transpose;

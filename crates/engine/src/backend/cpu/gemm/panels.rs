@@ -94,6 +94,41 @@ impl Panels {
         Self { lines, store: Store::Words(form), n: mat.rows, k: mat.cols }
     }
 
+    /// As [`Panels::from_rows`], from rows that exist a panel at a time: `fill` writes those asked for.
+    pub fn from_fill(
+        pool: &Pool,
+        (rows, cols): (usize, usize),
+        precision: Precision,
+        fill: &(dyn Fn(Range<usize>, &mut [f32]) + Sync),
+    ) -> Option<Self> {
+        let form = match precision {
+            Precision::F32 => Form::Floats,
+            Precision::Bf16 => Form::Pairs,
+        };
+        let words = form.words(cols);
+        let panel_words = words * PANEL;
+        let n_panels = rows.div_ceil(PANEL);
+        let mut lines = scratch::try_lines(n_panels * panel_words)?;
+        let target = Target(lines.as_mut_ptr().cast());
+        let kernel = Kernel::choose(Isa::best(), form);
+        pool.run(n_panels, |panel| {
+            let here = panel * PANEL..rows.min((panel + 1) * PANEL);
+            let n_rows = here.len();
+            scratch::with(n_rows * cols, |room| {
+                // SAFETY: `room` holds as many words, which are initialised; any word is an f32.
+                let room = unsafe { std::slice::from_raw_parts_mut(room.cast::<f32>(), n_rows * cols) };
+                fill(here, room);
+                let mat = Mat::f32(room, n_rows, cols);
+                // SAFETY: panel `panel` is this task's own part of `lines`; the rows exist.
+                unsafe {
+                    let to = target.get().add(panel * panel_words);
+                    pack::pack(kernel, &Operand::Rows(mat), form, 0, &(0..words), to);
+                }
+            });
+        });
+        Some(Self { lines, store: Store::Words(form), n: rows, k: cols })
+    }
+
     /// Takes a coded weight apart into panels, a panel at a time and never as numbers;
     /// `None` if there is no memory for it.
     ///

@@ -33,7 +33,7 @@ pub(super) struct Split {
 /// The most panels in a block.
 const WIDEST: usize = 8;
 /// What a task reads again and again stays in three quarters of a second cache of one MiB.
-const CACHED_WORDS: usize = 192 * 1024;
+pub(super) const CACHED_WORDS: usize = 192 * 1024;
 
 // Cycles, measured roughly: they only rank the candidates.
 const PER_TILE_WORD: usize = 24;

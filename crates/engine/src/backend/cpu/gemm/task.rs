@@ -3,6 +3,7 @@
 use super::coded::GROUP;
 use super::finish::Place;
 use super::kernel::{CodedRows, Kernel, PANEL, STREAM_ROWS, Strip, Tile};
+use super::left::{self, LeftShape};
 use super::scratch::Line;
 use super::split::{Load, Split, part};
 use super::visit::{FUSED, LIMIT, Stretch, UNLIMITED, Visit, visits};
@@ -15,11 +16,6 @@ use std::ops::Range;
 
 /// Rows of A that are converted in one task.
 const CONVERTED_ROWS: usize = 64;
-/// Rows this many bytes apart, or a multiple of it, fall into one set of a
-/// first cache and drive each other out.
-const ALIAS_BYTES: usize = 4096;
-/// Products of fewer panels do not repay a copy of A.
-const FEW_PANELS: usize = 4;
 /// Words of a panel that are decoded at a time for a single tile: 4 KiB, read back from the nearest cache.
 const PIECE: usize = 32;
 /// Words of a cache line.
@@ -69,17 +65,13 @@ pub(super) fn run(
 impl Product<'_> {
     /// Whether the kernel reads the left operand where it is.
     fn is_direct(&self, segment: &Segment<'_>) -> bool {
-        let Segment { a, .. } = segment;
-        let is_aliased = (a.stride * a.elem.bytes()).is_multiple_of(ALIAS_BYTES)
-            && a.rows >= self.kernel.rows
-            && self.c.cols > FEW_PANELS * PANEL;
-        self.form.is_stored_as(a.elem) && a.cols.is_multiple_of(self.form.numbers()) && !is_aliased
+        left::is_direct(self.form, self.kernel.rows, &LeftShape::of(&segment.a), self.c.cols)
     }
 
     /// Words between the rows of a converted operand: an odd number of lines,
     /// which spreads the rows over all sets of a cache.
     fn converted_stride(&self, segment: &Segment<'_>) -> usize {
-        (self.form.words(segment.a.cols).div_ceil(LINE) | 1) * LINE
+        left::converted_stride(self.form, segment.a.cols)
     }
 
     /// Words that the converted operands of `segments` take.
