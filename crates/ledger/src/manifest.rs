@@ -79,6 +79,9 @@ pub struct Manifest {
     pub device: Option<String>,
     /// What went through: documents, tokens, steps.
     pub counts: BTreeMap<String, u64>,
+    /// What was measured on the way: distances, shares.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub measures: BTreeMap<String, f64>,
     /// Time taken.
     pub seconds: f64,
     /// When it was finished.
@@ -120,6 +123,7 @@ impl Manifest {
             choices: Vec::new(),
             device: None,
             counts: BTreeMap::new(),
+            measures: BTreeMap::new(),
             seconds: 0.0,
             made_at: clock::now(),
             outputs: BTreeMap::new(),

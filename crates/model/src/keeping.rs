@@ -113,6 +113,23 @@ impl Source<'_> {
     }
 }
 
+/// In what a frozen weight stays coded, if it does: `apart` is how its file's blocks come apart, where
+/// they can stay as they are.
+pub(crate) fn coding_for(
+    keeping: Keeping,
+    apart: Option<Apart>,
+    is_linear: bool,
+    cols: usize,
+) -> Option<Coding> {
+    match keeping {
+        Keeping::Rounded => None,
+        Keeping::Stored => apart.map(|apart| apart.coding),
+        Keeping::Quantized(to) => {
+            (is_linear && cols.is_multiple_of(to.coding().chunk())).then(|| to.coding())
+        }
+    }
+}
+
 /// A weight on its way to a device.
 pub(crate) struct Incoming<'a> {
     pub(crate) source: Source<'a>,
@@ -127,14 +144,13 @@ pub(crate) struct Incoming<'a> {
 impl Incoming<'_> {
     /// Puts it on the device, never to be changed, and says in what format it lies there.
     pub(crate) fn freeze(&self, keeping: Keeping, device: &mut dyn Device) -> Result<(BufferId, String)> {
-        let buffer = match (keeping, self.source.apart()) {
-            (Keeping::Stored, Some(apart)) => Some((self.stored(apart, device)?, apart.coding)),
-            (Keeping::Quantized(to), _)
-                if self.is_linear && self.cols.is_multiple_of(to.coding().chunk()) =>
-            {
-                Some((self.quantized(to, device)?, to.coding()))
-            }
-            _ => None,
+        let apart = self.source.apart();
+        let coding = coding_for(keeping, apart, self.is_linear, self.cols);
+        let buffer = match (keeping, apart, coding) {
+            (_, _, None) => None,
+            (Keeping::Quantized(to), _, Some(coding)) => Some((self.quantized(to, device)?, coding)),
+            (_, Some(apart), Some(coding)) => Some((self.stored(apart, device)?, coding)),
+            (_, None, Some(_)) => None,
         };
         if let Some((buffer, coding)) = buffer {
             return Ok((buffer, coding.name().to_owned()));

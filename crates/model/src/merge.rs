@@ -5,9 +5,12 @@ mod experts;
 use crate::arch::Architecture;
 use crate::config::Config;
 use crate::error::{Error, Result};
-use crate::peft::{AdapterConfig, Pair};
+use crate::peft::Pair;
 use crate::quant::Storage;
-use crate::weights::{Checkpoint, Outgoing, SHARD_BYTES, TensorInfo, Values, transposed, write_shards};
+use crate::weights::{
+    CONFIG, Checkpoint, Outgoing, SHARD_BYTES, TensorInfo, Values, transposed, write_shards,
+};
+use crate::whole::Whole;
 use penname_ledger::write::{self, Staged};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -51,14 +54,14 @@ pub fn split(weight: &mut [f32], pair: &Pair, scale: f32) {
     add_pair(pair, -scale, 0..pair.n_out, weight);
 }
 
-/// Writes base and adapter as one model: weights added in f32 and rounded once, with `config.json`.
+/// Writes base and adapter as one model in a folder of its own, all or nothing; see [`write_whole`].
 ///
 /// # Errors
 /// When a pair belongs to no weight of the base, or the file system refuses.
 pub fn save_merged(
     base: &Checkpoint,
     config: &Config,
-    (adapter, pairs): (&AdapterConfig, &BTreeMap<String, Pair>),
+    pairs: Pairs<'_>,
     dtype: Storage,
     folder: &Path,
 ) -> Result<()> {
@@ -76,6 +79,21 @@ pub fn save_merged(
             merge_rows(pair, adapter.scale_for(module) as f32, rows, out);
         }
     })
+}
+
+/// Writes a model into a folder that is there, as Hugging Face publishes them: weights added in f32
+/// and rounded once, on several shards from `shard_bytes` on, with `config.json`. Returns the names of
+/// the files.
+///
+/// # Errors
+/// When the storage is none that safetensors holds, or the file system refuses.
+pub fn write_whole(whole: &Whole<'_>, dtype: Storage, shard_bytes: usize, dir: &Path) -> Result<Vec<String>> {
+    let tensors = whole.tensors(dtype);
+    let metadata = BTreeMap::from([("format".to_owned(), "pt".to_owned())]);
+    let mut files = write_shards(dir, tensors, &metadata, shard_bytes)?;
+    write::json(&dir.join(CONFIG), &whole.config().to_hf_json(dtype))?;
+    files.push(CONFIG.to_owned());
+    Ok(files)
 }
 
 /// Writes a model whose tensors in `trained` take the place of the base's, as f32 with `config.json`.
@@ -142,7 +160,7 @@ fn save(
     }
     let metadata = BTreeMap::from([("format".to_owned(), "pt".to_owned())]);
     write_shards(staged.dir(), tensors, &metadata, SHARD_BYTES)?;
-    write::json(&staged.dir().join("config.json"), &config.to_hf_json(dtype))?;
+    write::json(&staged.dir().join(CONFIG), &config.to_hf_json(dtype))?;
     Ok(staged.commit()?)
 }
 

@@ -16,7 +16,7 @@ use std::ops::Range;
 /// Weights by name, with the memory that holds them.
 #[derive(Debug, Default)]
 pub struct Parameters {
-    buffers: BTreeMap<String, BufferId>,
+    pub(crate) buffers: BTreeMap<String, BufferId>,
     /// Tensors of the checkpoint that the model does not need, and why.
     pub spare: Vec<Spare>,
     /// How many frozen weights lie in memory in each format.
@@ -82,6 +82,8 @@ impl Parameters {
                 buffer
             };
             buffers.insert(parameter.name.clone(), buffer);
+            // What was read is on the device; its pages need not stay with this process.
+            checkpoint.forget(&parameter.name);
         }
         let spare = taken.finish()?;
         Ok(Self { buffers, spare, kept })
@@ -193,7 +195,7 @@ impl Parameters {
 
 /// The weights that linears of blocks multiply with. A head that gives logits is a linear too, but one
 /// that is not quantized: where it gives a loss it is not either, and it may be the embedding.
-fn linear_weights(program: &Program) -> BTreeSet<TensorId> {
+pub(crate) fn linear_weights(program: &Program) -> BTreeSet<TensorId> {
     // A router decides with its weights, and is left as it is.
     let logits: BTreeSet<TensorId> = program
         .steps()

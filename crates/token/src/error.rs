@@ -150,6 +150,11 @@ pub enum Error {
         /// The names that exist.
         known: Vec<&'static str>,
     },
+    /// A template does more than to stand around messages.
+    #[error(
+        "the template does more than to put pieces around messages, so it cannot be written in another language"
+    )]
+    TemplateTurns,
     /// A sequence does not fit into the rows of one step.
     #[error("sequence `{id}` has {n_tokens} tokens, more than the budget of {budget}")]
     OverBudget {

@@ -14,6 +14,7 @@ mod gpt2;
 mod gpt_oss;
 mod json;
 mod rope;
+mod to_gguf;
 
 use std::path::Path;
 
@@ -25,7 +26,7 @@ pub use rope::RopeScaling;
 use crate::error::{Error, Result};
 use crate::fields::{Fields, shown};
 use crate::quant::Storage;
-use crate::weights::gguf::{GgufTensor, Metadata};
+use crate::weights::gguf::{Architecture, GgufTensor, Metadata};
 
 /// What a model looks like.
 #[derive(Debug, Clone, PartialEq)]
@@ -111,6 +112,20 @@ impl Config {
     /// this configuration.
     pub fn to_hf_json(&self, dtype: Storage) -> Value {
         json::write(self, dtype)
+    }
+
+    /// Adds this configuration to the metadata of a GGUF file.
+    pub(crate) fn to_gguf(&self, architecture: &Architecture, metadata: &mut Metadata) -> Result<()> {
+        to_gguf::write(self, architecture, metadata)
+    }
+
+    /// What each rotary frequency is divided by, where GGUF has no key for the rule; E / 2 of them.
+    pub(crate) fn rope_divisors(&self) -> Option<Vec<f32>> {
+        if !matches!(self.rope_scaling, RopeScaling::Llama3 { .. }) || self.has_learned_positions() {
+            return None;
+        }
+        let plain = rope::frequencies(self.rope_theta, self.head_width, &RopeScaling::None);
+        Some(plain.into_iter().map(|frequency| self.rope_scaling.divisor(frequency) as f32).collect())
     }
 
     /// H × E, the width of all queries.

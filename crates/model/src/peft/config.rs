@@ -143,7 +143,7 @@ impl AdapterConfig {
     }
 
     /// Refuses numbers that make no adapter.
-    pub(super) fn check(&self) -> Result<()> {
+    pub(crate) fn check(&self) -> Result<()> {
         let ranks = self.rank_pattern.iter().map(|(_, rank)| rank).chain([&self.rank]);
         for rank in ranks {
             if !(1..=i32::MAX as usize).contains(rank) {

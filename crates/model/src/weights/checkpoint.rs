@@ -141,7 +141,7 @@ impl Checkpoint {
         let description = Description::Gguf { metadata, config: Box::new(config.clone()) };
         let mut checkpoint = Checkpoint::empty(path, description);
         for tensor in tensors {
-            let order = architecture.row_order(&tensor, &config)?;
+            let order = architecture.row_order(&tensor.name, &tensor.info.shape, &config)?;
             // A tensor the table does not know keeps its name, and the books will show it.
             let name = architecture.published_name(&tensor.name).unwrap_or(tensor.name);
             let place = Place { info: tensor.info, file_idx: 0, bytes: tensor.bytes, order, exponents: None };
@@ -260,6 +260,26 @@ impl Checkpoint {
             Description::Gguf { metadata, .. } => Some(metadata),
             Description::Json(_) | Description::Llama2c { .. } => None,
         }
+    }
+
+    /// Lets the system take back the memory in which it shows a tensor's part of the file. Reading it
+    /// again reads the file again.
+    pub(crate) fn forget(&self, name: &str) {
+        if let Some(Place { file_idx, bytes, .. }) = self.tensors.get(name) {
+            self.files[*file_idx].forget(bytes.clone());
+        }
+    }
+
+    /// How most of the numbers in its matrices are stored.
+    pub fn storage(&self) -> Storage {
+        let mut numbers: Vec<(Storage, usize)> = Vec::new();
+        for info in self.tensors.values().map(|place| &place.info).filter(|info| info.shape.len() > 1) {
+            match numbers.iter_mut().find(|(storage, _)| *storage == info.dtype) {
+                Some((_, n)) => *n = n.saturating_add(info.n_values()),
+                None => numbers.push((info.dtype, info.n_values())),
+            }
+        }
+        numbers.into_iter().max_by_key(|(_, n)| *n).map_or(Storage::F32, |(storage, _)| storage)
     }
 
     /// The tensor of this name, if there is one.

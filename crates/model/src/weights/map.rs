@@ -56,6 +56,21 @@ impl Mapped {
         }
     }
 
+    /// Lets the system take back the pages of a part that was read. A refusal costs nothing but memory.
+    pub(crate) fn forget(&self, range: std::ops::Range<usize>) {
+        #[cfg(unix)]
+        if let Held::Map(map) = &self.held {
+            #[expect(unsafe_code, reason = "the one place where files are mapped")]
+            // SAFETY: the map is private, of a file, and never written: pages that are dropped come back
+            // from the file with the same bytes.
+            let _refused = unsafe {
+                map.unchecked_advise_range(memmap2::UncheckedAdvice::DontNeed, range.start, range.len())
+            };
+        }
+        #[cfg(not(unix))]
+        let _ = range;
+    }
+
     /// Where the file lies.
     pub(crate) fn path(&self) -> &Path {
         &self.path

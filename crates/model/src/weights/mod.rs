@@ -26,5 +26,7 @@ pub use safetensors::{SHARD_BYTES, write_safetensors, write_shards};
 pub use taken::{Spare, Taken, Why};
 pub use tensor::{Tensor, TensorInfo};
 
+pub(crate) use folder::CONFIG;
 pub(crate) use map::Mapped;
+pub(crate) use tensor::RowOrder;
 pub(crate) use turned::transposed;

@@ -84,6 +84,17 @@ impl RowOrder {
             }
         }
     }
+
+    /// Which published row is stored at a place: the way back.
+    pub(crate) fn published_row(self, row: usize) -> usize {
+        match self {
+            RowOrder::AsPublished => row,
+            RowOrder::Interleaved { head_width } => {
+                let (head, within) = (row / head_width, row % head_width);
+                head * head_width + within % 2 * (head_width / 2) + within / 2
+            }
+        }
+    }
 }
 
 /// A tensor inside an open checkpoint. Cheap to copy, and may be read from many threads at once.
@@ -213,6 +224,8 @@ mod tests {
         let order = RowOrder::Interleaved { head_width };
         let found: Vec<_> = (0..expected.len()).map(|row| order.stored_row(row)).collect();
         assert_eq!(found, expected);
+        let back: Vec<_> = found.iter().map(|&row| order.published_row(row)).collect();
+        assert!(back.into_iter().eq(0..expected.len()));
     }
 
     #[test]

@@ -18,6 +18,7 @@ mod keeping;
 mod less;
 mod llama2c;
 mod moe_files;
+mod outgoing;
 mod peft;
 mod taken;
 mod tiny;

@@ -16,6 +16,7 @@ mod date;
 mod engine;
 mod json;
 mod mark;
+mod turns;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -27,6 +28,7 @@ use crate::error::{Error, Result};
 use crate::message::Message;
 use crate::tokenizer::Tokenizer;
 use crate::tokenizer::special::Specials;
+pub use turns::Turns;
 
 /// The variable by which a template is told whether to leave room for thoughts. Templates that do not
 /// know it ignore it.

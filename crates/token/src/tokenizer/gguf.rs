@@ -45,10 +45,12 @@ pub struct GgufVocab {
     pub add_space_prefix: Option<bool>,
 }
 
-const UNKNOWN: i32 = 2;
-const CONTROL: i32 = 3;
-const USER_DEFINED: i32 = 4;
-const BYTE: i32 = 6;
+pub(super) const NORMAL: i32 = 1;
+pub(super) const UNKNOWN: i32 = 2;
+pub(super) const CONTROL: i32 = 3;
+pub(super) const USER_DEFINED: i32 = 4;
+pub(super) const UNUSED: i32 = 5;
+pub(super) const BYTE: i32 = 6;
 
 /// Splits of longer pieces are not searched for: no trained vocabulary has
 /// such pieces, and a hostile one could make the search endless.

@@ -40,7 +40,7 @@ fn merge(line: &Value) -> Value {
     }
 }
 
-fn without_offsets(part: &Value) -> Value {
+pub(super) fn without_offsets(part: &Value) -> Value {
     let mut part = part.clone();
     if let Some(fields) = part.as_object_mut() {
         fields.remove("trim_offsets");

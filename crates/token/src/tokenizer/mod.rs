@@ -15,6 +15,7 @@ mod pieces;
 mod pre;
 mod prefix;
 pub(crate) mod special;
+mod to_gguf;
 
 use penname_ledger::Hash;
 

@@ -2,7 +2,6 @@
 
 use super::ARCHITECTURE;
 use super::metadata::Metadata;
-use super::parse::GgufTensor;
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::weights::tensor::RowOrder;
@@ -152,6 +151,22 @@ pub fn architecture(metadata: &Metadata) -> Result<&'static Architecture> {
 }
 
 impl Architecture {
+    /// The architecture that Hugging Face calls `model_type`.
+    ///
+    /// # Errors
+    ///
+    /// When its GGUF files are not known.
+    pub fn of_model(model_type: &str) -> Result<&'static Architecture> {
+        // Converters write Mistral as the Llama it is.
+        let wanted = if model_type == "mistral" { "llama" } else { model_type };
+        ALL.iter().copied().find(|known| known.model_type == wanted).ok_or_else(|| {
+            Error::ArchitectureUnknown {
+                found: model_type.to_owned(),
+                known: ALL.iter().map(|known| known.model_type).collect::<Vec<_>>().join(", "),
+            }
+        })
+    }
+
     /// The published name of a GGUF tensor, `None` when the table does not know it.
     pub fn published_name(&self, gguf: &str) -> Option<String> {
         if let Some((_, published)) = self.tensors.iter().find(|(ours, _)| *ours == gguf) {
@@ -181,18 +196,17 @@ impl Architecture {
     }
 
     /// In which order the rows of a tensor lie.
-    pub(crate) fn row_order(&self, tensor: &GgufTensor, config: &Config) -> Result<RowOrder> {
-        let n_heads = match split_layer_name(&tensor.name) {
+    pub(crate) fn row_order(&self, name: &str, shape: &[usize], config: &Config) -> Result<RowOrder> {
+        let n_heads = match split_layer_name(name) {
             Some((_, QUERY, _)) if self.interleaved => config.n_heads,
             Some((_, KEY, _)) if self.interleaved => config.n_kv_heads,
             _ => return Ok(RowOrder::AsPublished),
         };
         let n_rows = n_heads * config.head_width;
-        if tensor.info.n_rows() != n_rows {
-            let mut expected = tensor.info.shape.clone();
-            expected[0] = n_rows;
-            let (tensor, found) = (tensor.name.clone(), tensor.info.shape.clone());
-            return Err(Error::TensorShape { tensor, found, expected });
+        if shape.first() != Some(&n_rows) {
+            let (found, mut expected) = (shape.to_vec(), shape.to_vec());
+            expected.iter_mut().take(1).for_each(|len| *len = n_rows);
+            return Err(Error::TensorShape { tensor: name.to_owned(), found, expected });
         }
         Ok(RowOrder::Interleaved { head_width: config.head_width })
     }

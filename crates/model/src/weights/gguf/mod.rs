@@ -14,18 +14,23 @@
 //!
 //! [`Gguf::parse`] reads any such file; start there for metadata alone, and with
 //! [`Checkpoint::open`](crate::weights::Checkpoint::open) for weights. [`Tokenizer`] hands out the
-//! tokenizer as plain data. [`write_gguf`] writes.
+//! tokenizer as plain data. [`write_gguf`] writes; [`write_model`] a whole model, [`write_lora`] an
+//! adapter, which [`read_lora`] reads.
 
 mod architecture;
 mod cursor;
+mod lora;
 mod metadata;
+mod model;
 mod parse;
 mod tokenizer;
 mod value;
 mod write;
 
 pub use architecture::{ALL, Architecture, architecture};
+pub use lora::{parse_lora, read_lora, write_lora};
 pub use metadata::Metadata;
+pub use model::{model_metadata, storage_for, write_model};
 pub use parse::{Gguf, GgufTensor};
 pub use tokenizer::Tokenizer;
 pub use value::{Array, Kind, Value};

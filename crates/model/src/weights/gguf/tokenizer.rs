@@ -4,6 +4,7 @@
 //! agreeing with each other.
 
 use super::metadata::Metadata;
+use super::value::{Array, Kind, Value};
 use crate::error::{Error, Result};
 
 const TOKENS: &str = "tokenizer.ggml.tokens";
@@ -45,6 +46,52 @@ pub struct Tokenizer {
 }
 
 impl Tokenizer {
+    /// Adds the tokenizer to the metadata of a file; [`Tokenizer::from_metadata`] is the way back.
+    ///
+    /// # Errors
+    ///
+    /// When the metadata hold one already.
+    pub fn to_metadata(&self, metadata: &mut Metadata) -> Result<()> {
+        let key = |name: &str| format!("tokenizer.ggml.{name}");
+        metadata.insert(key("model"), Value::Text(self.model.clone()))?;
+        metadata.insert(TOKENS, Value::Array(Array::Texts(self.tokens.clone())))?;
+        let ids = [
+            ("bos_token_id", self.bos),
+            ("eos_token_id", self.eos),
+            ("eot_token_id", self.eot),
+            ("unknown_token_id", self.unk),
+            ("padding_token_id", self.pad),
+        ];
+        for (name, id) in ids.into_iter().filter_map(|(name, id)| Some((name, id?))) {
+            metadata.insert(key(name), Value::U32(id))?;
+        }
+        let flags = [
+            ("add_bos_token", self.add_bos),
+            ("add_eos_token", self.add_eos),
+            ("add_space_prefix", self.add_space_prefix),
+        ];
+        for (name, flag) in flags.into_iter().filter_map(|(name, flag)| Some((name, flag?))) {
+            metadata.insert(key(name), Value::Bool(flag))?;
+        }
+        let texts = [(key("pre"), &self.pre), ("tokenizer.chat_template".to_owned(), &self.chat_template)];
+        for (key, text) in texts.into_iter().filter_map(|(key, text)| Some((key, text.as_ref()?))) {
+            metadata.insert(key, Value::Text(text.clone()))?;
+        }
+        if !self.merges.is_empty() {
+            metadata.insert(key("merges"), Value::Array(Array::Texts(self.merges.clone())))?;
+        }
+        let numbers = |kind, bytes: Vec<u8>| Value::Array(Array::Numbers { kind, bytes });
+        if !self.token_types.is_empty() {
+            let bytes = self.token_types.iter().flat_map(|kind| kind.to_le_bytes()).collect();
+            metadata.insert(key("token_type"), numbers(Kind::I32, bytes))?;
+        }
+        if !self.scores.is_empty() {
+            let bytes = self.scores.iter().flat_map(|score| score.to_le_bytes()).collect();
+            metadata.insert(key("scores"), numbers(Kind::F32, bytes))?;
+        }
+        Ok(())
+    }
+
     /// Collects the tokenizer of a file, `None` when the file has none.
     ///
     /// # Errors
