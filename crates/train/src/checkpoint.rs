@@ -7,13 +7,16 @@
 use crate::error::{Error, Result};
 use crate::step::Trainer;
 use crate::watch::Watch;
+use penname_engine::op::Moments;
 use penname_engine::{Device, Extent, TensorId};
 use penname_ledger::write::{self, Staged};
 use penname_ledger::{Hash, Run};
-use penname_model::weights::{Outgoing, write_safetensors};
+use penname_model::weights::{Outgoing, TensorInfo, Values, write_safetensors};
 use penname_model::{Checkpoint, Storage};
 use serde::{Deserialize, Serialize};
+use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 const TENSORS: &str = "tensors.safetensors";
@@ -85,23 +88,49 @@ pub fn set_weights(trainer: &Trainer, device: &mut dyn Device, path: &Path, tens
 /// When the file system refuses; earlier checkpoints are untouched then.
 pub fn save(run: &Run, trainer: &Trainer, device: &mut dyn Device, state: &State) -> Result<()> {
     let staged = Staged::create(&run.checkpoint(state.step))?;
-    let mut tensors = weights(trainer, device);
-    for w in &trainer.update.weights {
-        let name = &trainer.session.program().tensor(w.weight).name;
-        tensors.insert(format!("mean/{name}"), trainer.session.read(device, w.mean, Extent::default()));
-        tensors.insert(format!("square/{name}"), trainer.session.read(device, w.square, Extent::default()));
-    }
-    for (w, average) in trainer.update.weights.iter().zip(&trainer.update.averages) {
-        let name = &trainer.session.program().tensor(w.weight).name;
-        tensors.insert(format!("average/{name}"), trainer.session.read(device, *average, Extent::default()));
-    }
-    write_tensors(&staged.dir().join(TENSORS), &tensors)?;
+    let device = RefCell::new(device);
+    let named = |w: &Moments, id: TensorId, prefix: &str| {
+        let name = format!("{prefix}{}", trainer.session.program().tensor(w.weight).name);
+        outgoing(trainer, &device, id, name)
+    };
+    let parts = |w: &Moments| {
+        [(w.weight, ""), (w.mean, "mean/"), (w.square, "square/")].map(|(id, prefix)| named(w, id, prefix))
+    };
+    let update = &trainer.update;
+    let averages = update.weights.iter().zip(&update.averages);
+    let averages = averages.map(|(w, average)| named(w, *average, "average/"));
+    let tensors = update.weights.iter().flat_map(parts).chain(averages).collect();
+    write_safetensors(&staged.dir().join(TENSORS), tensors, &BTreeMap::new())?;
     write::json(&staged.dir().join(STATE), state)?;
     staged.commit()?;
     for (_, old) in run.checkpoints()?.into_iter().skip(KEPT) {
         write::remove_folder(&old)?;
     }
     Ok(())
+}
+
+/// A tensor of the device on its way into a file: read when its turn comes, and no other then.
+fn outgoing<'a>(
+    trainer: &'a Trainer,
+    device: &'a RefCell<&mut dyn Device>,
+    id: TensorId,
+    name: String,
+) -> Outgoing<'a> {
+    let program = trainer.session.program();
+    let n = program.rows(id) * program.cols(id);
+    let read = RefCell::new(Vec::new());
+    let fill = move |range: Range<usize>, out: &mut [f32]| {
+        let mut read = read.borrow_mut();
+        if range.start == 0 {
+            *read = trainer.session.read(&mut **device.borrow_mut(), id, Extent::default());
+        }
+        out.copy_from_slice(&read[range.clone()]);
+        if range.end == n {
+            *read = Vec::new();
+        }
+    };
+    let info = TensorInfo { shape: vec![n], dtype: Storage::F32 };
+    Outgoing { name, info, values: Values::Rows(Box::new(fill)) }
 }
 
 /// The newest checkpoint of a run.

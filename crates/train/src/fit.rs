@@ -171,12 +171,11 @@ impl<'a> Fit<'a> {
         settings.check()?;
         let mut gates = start::data_gates(task, witness)?;
         check_lengths(task)?;
+        let keep = choose_keep(task, device, witness)?;
         let network = prepare::network(task, settings)?;
         let mut parameters = Parameters::load(task.checkpoint, &network, settings.base.into(), device)?;
         witness.see(&Event::note(kept(&parameters)));
         parameters.add_pairs(&network, device, |slot| fresh_pair(&network, slot, task.seed))?;
-        let keep = choose_keep(task, &network, device, witness)?;
-
         let mut batches = Batches::new(task.train, settings.batch_examples, settings.batch_tokens, task.seed);
         let first = make_packs(&mut batches, 0)?;
         gates.push(gate::labels_are_next_tokens(&first, task.train).pass(witness)?);

@@ -18,6 +18,7 @@ pub mod evaluate;
 pub mod fit;
 pub mod gate;
 pub mod optim;
+pub mod plan;
 mod prepare;
 mod progress;
 pub mod schedule;

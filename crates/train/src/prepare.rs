@@ -3,8 +3,9 @@
 use crate::checkpoint::Tensors;
 use crate::error::{Error, Result};
 use crate::fit::Task;
+use crate::plan::{self, Ask};
 use crate::settings::{Rounding, Settings};
-use penname_engine::{Device, Extent, Keep, Plan, Precision, derive, plan};
+use penname_engine::{Device, Extent, Keep, Precision};
 use penname_ledger::Hash;
 use penname_ledger::event::{Event, Witness};
 use penname_ledger::seed::Seed;
@@ -88,42 +89,21 @@ pub(crate) fn pair(network: &Network, slot: &PairSlot, tensors: &Tensors) -> (St
     (slot.module.clone(), Pair { magnitude, ..pair })
 }
 
-/// Keeps as much of the forward pass as memory allows, and says so.
-pub(crate) fn choose_keep(
-    task: &Task<'_>,
-    network: &Network,
-    device: &dyn Device,
-    witness: &dyn Witness,
-) -> Result<Keep> {
-    let needs = |keep: Keep, network: &Network| {
-        let mut program = network.program.clone();
-        derive(&mut program, &[], &[]);
-        plan::recompute(&mut program, keep);
-        let memory = Plan::new(&program).memory;
-        // Two moments for each gradient, and an average if there is one; weights are loaded already.
-        let copies = 3 + usize::from(task.settings.ema > 0.0);
-        memory.arena + copies * memory.gradients + memory.io
-    };
+/// Keeps as much of the forward pass as memory allows, and says so. Asked before anything is loaded:
+/// what does not fit is refused in a moment and not after minutes.
+pub(crate) fn choose_keep(task: &Task<'_>, device: &dyn Device, witness: &dyn Witness) -> Result<Keep> {
     let Some(free) = device.probe().free_bytes else { return Ok(Keep::All) };
-    for keep in Keep::ALL {
-        let bytes = needs(keep, network);
-        // A tenth stays free for the system and for what others do meanwhile.
-        if bytes < free / 10 * 9 {
-            let reason = format!("{} MiB beside the weights, {} MiB are free", bytes >> 20, free >> 20);
-            let value = match keep {
-                Keep::All => "everything the backward pass needs is kept",
-                Keep::Products => "norms and gates are computed again",
-                Keep::BlockInputs => "only the inputs of blocks are kept",
-            };
-            witness.see(&Event::choice("activations", value, reason));
-            return Ok(keep);
-        }
-    }
-    let needed = needs(Keep::BlockInputs, network);
-    let mut half = setup(task, task.settings.method(task.base, task.config)?);
-    half.capacity.tokens = (half.capacity.tokens / 2).max(2);
-    let with_half_the_rows = needs(Keep::BlockInputs, &build(task.config, &half)?);
-    Err(Error::Memory { needed, free, with_half_the_rows })
+    let ask = Ask { config: task.config, settings: task.settings, stored: task.checkpoint.storage() };
+    let need = plan::choose(&ask, free, device)?;
+    let reason = format!("{} MiB in all, {} MiB are free", need.total() >> 20, free >> 20);
+    let value = match need.keep {
+        Keep::All => "everything the backward pass needs is kept".to_owned(),
+        Keep::Products => "norms and gates are computed again".to_owned(),
+        Keep::Blocks(n) => format!("of the first {n} blocks only the inputs are kept"),
+        Keep::BlockInputs => "only the inputs of blocks are kept".to_owned(),
+    };
+    witness.see(&Event::choice("activations", value, reason));
+    Ok(need.keep)
 }
 
 /// Says in what formats the frozen weights lie in memory.
