@@ -11,6 +11,7 @@
 //! * [`decode`] is [`generate`], from prompts to answers; [`batch`] decides which rows to run for
 //!   those in progress.
 //! * [`sample`] chooses the next id, one file a step; [`stop`] says when that was the last one.
+//! * [`compare`] says how far two models are apart: an export beside what it was made of.
 //! * [`Model::scorer`] gives the losses of ids that are known already, found where training finds
 //!   them: [`penname_model::score`].
 //!
@@ -18,6 +19,7 @@
 //! business of whoever holds the tokenizer, who is asked after every id whether to go on.
 
 pub mod batch;
+pub mod compare;
 pub mod decode;
 mod error;
 pub mod model;

@@ -75,6 +75,11 @@ impl Base {
         ids
     }
 
+    /// How most of its matrices are stored.
+    pub(crate) fn storage(&self) -> penname_model::Storage {
+        self.checkpoint.storage()
+    }
+
     /// Numbers in all tensors.
     ///
     /// # Errors
@@ -83,6 +88,31 @@ impl Base {
         let shape = |name| Ok::<_, Failure>(self.checkpoint.info(name)?.n_values() as u64);
         self.checkpoint.names().map(shape).sum()
     }
+}
+
+/// Tokenizer and own template of a checkpoint that was opened, joined.
+///
+/// # Errors
+/// When a file is missing or broken.
+pub(crate) fn renderer_of(
+    checkpoint: &Checkpoint,
+    config: &Config,
+    thinking: bool,
+) -> Result<Renderer, Failure> {
+    let wanted = text::Wanted { template: None, tokenizer: None, thinking };
+    Ok(text::renderer(checkpoint, config, &wanted)?.0)
+}
+
+/// Tokenizer and template of a folder, whatever else it holds.
+///
+/// # Errors
+/// When a file is missing or broken.
+pub(crate) fn renderer_in(
+    dir: &std::path::Path,
+    config: &Config,
+    thinking: bool,
+) -> Result<Renderer, Failure> {
+    text::renderer_in(dir, config, thinking)
 }
 
 /// The base model the settings name, as it would be typed where one stands.

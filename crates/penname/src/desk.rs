@@ -58,6 +58,12 @@ impl Desk {
         self.global.threads
     }
 
+    /// Threads in use.
+    pub(crate) fn n_threads(&self) -> usize {
+        let all = || std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+        self.threads().unwrap_or_else(all).get()
+    }
+
     /// The base model that was typed, for a command that writes it down.
     pub(crate) fn typed_base(&self) -> Option<&str> {
         self.global.base.as_deref()

@@ -73,6 +73,11 @@ impl Project {
         self.data().join("tokens")
     }
 
+    /// What was made for other programs.
+    pub(crate) fn exports(&self) -> PathBuf {
+        self.dir.join("exports")
+    }
+
     /// One folder for each training run.
     pub(crate) fn runs(&self) -> PathBuf {
         self.dir.join("runs")

@@ -94,6 +94,13 @@ fn beside(checkpoint: &Path) -> Result<Tokenizer, Failure> {
     }
 }
 
+/// Joins the tokenizer of a folder with the template beside it.
+pub(super) fn renderer_in(dir: &Path, config: &Config, thinking: bool) -> Result<Renderer, Failure> {
+    let (tokenizer, own) = from_folder(dir, config)?;
+    let template = Template::new(&own.ok_or_else(no_template)?, &tokenizer)?;
+    Ok(Renderer::new(tokenizer, template.with_variable(template::THINKING, thinking)))
+}
+
 fn from_gguf(metadata: &Metadata) -> Result<(Tokenizer, Option<String>), Failure> {
     let Some(found) = InGguf::from_metadata(metadata)? else {
         return Err(Failure::new(Kind::Input, "the GGUF file has no tokenizer")

@@ -7,8 +7,10 @@ mod chat;
 mod demo;
 mod doctor;
 mod evaluate;
+mod export;
 mod make;
 mod new;
+mod plan;
 mod prepare;
 mod recipes;
 mod settings;
@@ -29,6 +31,8 @@ pub(crate) enum Command {
     New(new::Args),
     /// Turn writing into examples, and account for every character
     Prepare(prepare::Args),
+    /// See what training needs in memory, before anything is loaded
+    Plan(plan::Args),
     /// Make a voice: every stage, to the first closed gate
     Make(make::Args),
     /// Train a run from the base model
@@ -41,6 +45,8 @@ pub(crate) enum Command {
     Chat(chat::Args),
     /// Measure the voice against the author's unseen writing
     Evaluate(evaluate::Args),
+    /// Write the voice as other programs read it, and check that it is the same there
+    Export(export::Args),
     /// Look at what was made
     Show(show::Args),
     /// Learn a tokenizer from writing, or write text as ids
@@ -64,12 +70,14 @@ impl Command {
         match self {
             Self::New(args) => new::run(&args, desk),
             Self::Prepare(args) => prepare::run(&args, desk),
+            Self::Plan(args) => plan::run(&args, desk),
             Self::Make(args) => make::run(&args, desk),
             Self::Train(args) => train::run(&args, desk),
             Self::Resume(args) => train::resume(&args, desk),
             Self::Write(args) => write::run(&args, desk),
             Self::Chat(args) => chat::run(&args, desk),
             Self::Evaluate(args) => evaluate::run(&args, desk),
+            Self::Export(args) => export::run(&args, desk),
             Self::Show(args) => show::run(&args, desk),
             Self::Tokenizer(args) => tokenizer::run(&args, desk),
             Self::Settings(args) => settings::run(&args, desk),

@@ -18,6 +18,7 @@ const IGNORED: &str = "\
 # Made from it, and can be made again.
 /data/
 /runs/
+/exports/
 /reports/
 ";
 

@@ -10,7 +10,7 @@ use penname_token::{Message, Renderer, Role};
 use crate::settings::meant::{Auto, Write};
 
 /// Every number of it decided.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
 pub(crate) struct Drawing {
     /// How freely the next token is chosen.
     pub(crate) temperature: f32,

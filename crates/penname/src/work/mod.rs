@@ -8,6 +8,7 @@
 pub(crate) mod contract;
 pub(crate) mod corpus;
 pub(crate) mod drawing;
+pub(crate) mod export;
 pub(crate) mod measure;
 pub(crate) mod run;
 pub(crate) mod scratch;

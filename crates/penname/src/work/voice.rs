@@ -45,22 +45,7 @@ impl Voice {
         settings: &Settings,
         name: Option<&str>,
     ) -> Result<Self, Failure> {
-        let run = find(project, name)?;
-        let contract = Contract::read(&run.adapter())?;
-        let base = Base::open_named(desk, settings, &contract.base)?;
-        let tokenizer = base.renderer.tokenizer();
-        let found = tokenizer.hash().to_string();
-        if found != contract.tokenizer {
-            let message = format!(
-                "the tokenizer of `{}` has hash {found}, expected {}",
-                contract.base, contract.tokenizer
-            );
-            return Err(Failure::new(Kind::Input, message)
-                .hint("the base has changed since the voice was trained; restore it"));
-        }
-        let template = Template::new(&contract.template, tokenizer)?;
-        let template = template.with_variable(template::THINKING, contract.thinking);
-        let renderer = Renderer::new(tokenizer.clone(), template);
+        let Parts { run, contract, base, renderer } = parts(desk, project, settings, name)?;
         let mut device = desk.device();
         let precision =
             match training::precision(&settings.train.precision, &device, &penname_ledger::event::Silent)? {
@@ -98,6 +83,46 @@ impl Voice {
     pub(crate) fn context(&self) -> usize {
         self.weights.config().context
     }
+}
+
+/// What a voice is made of, before any weight is loaded.
+#[derive(Debug)]
+pub(crate) struct Parts {
+    /// The run it was trained by.
+    pub(crate) run: Run,
+    /// How it wants to be asked.
+    pub(crate) contract: Contract,
+    /// What it was trained from.
+    pub(crate) base: Base,
+    /// Messages to ids, as in training.
+    pub(crate) renderer: Renderer,
+}
+
+/// Finds the parts of a voice and holds them against its contract.
+///
+/// # Errors
+/// When there is none, or it does not fit its base any more.
+pub(crate) fn parts(
+    desk: &Desk,
+    project: &Project,
+    settings: &Settings,
+    name: Option<&str>,
+) -> Result<Parts, Failure> {
+    let run = find(project, name)?;
+    let contract = Contract::read(&run.adapter())?;
+    let base = Base::open_named(desk, settings, &contract.base)?;
+    let tokenizer = base.renderer.tokenizer();
+    let found = tokenizer.hash().to_string();
+    if found != contract.tokenizer {
+        let message =
+            format!("the tokenizer of `{}` has hash {found}, expected {}", contract.base, contract.tokenizer);
+        return Err(Failure::new(Kind::Input, message)
+            .hint("the base has changed since the voice was trained; restore it"));
+    }
+    let template = Template::new(&contract.template, tokenizer)?;
+    let template = template.with_variable(template::THINKING, contract.thinking);
+    let renderer = Renderer::new(tokenizer.clone(), template);
+    Ok(Parts { run, contract, base, renderer })
 }
 
 /// The run of this name, or the newest that is done.

@@ -5,9 +5,11 @@
 
 mod base;
 mod bench;
+mod export;
 mod failure;
 mod help;
 mod killed;
+mod plan;
 mod prepare;
 mod scratch;
 mod settings;
