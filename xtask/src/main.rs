@@ -7,6 +7,7 @@ mod arm;
 mod base;
 mod bench;
 mod ci;
+mod fuzz;
 mod golden;
 mod kit;
 mod page;
@@ -43,6 +44,8 @@ enum Chore {
     Bench(bench::Bench),
     /// Run the checks that need real inputs.
     Kit(kit::Options),
+    /// Read hostile files for some minutes.
+    Fuzz(fuzz::Options),
     /// Say how large the code is.
     Size,
 }
@@ -67,6 +70,7 @@ fn main() -> ExitCode {
         Chore::Golden(options) => golden::run(&options),
         Chore::Bench(bench) => bench::run(&bench),
         Chore::Kit(options) => kit::run(&options),
+        Chore::Fuzz(options) => fuzz::run(&options),
         Chore::Size => size::run(),
     };
     match done {

@@ -10,7 +10,7 @@ use crate::quant::Storage;
 use crate::weights::{
     CONFIG, Checkpoint, Outgoing, SHARD_BYTES, TensorInfo, Values, transposed, write_shards,
 };
-use crate::whole::Whole;
+use crate::whole::{Pairs, Whole};
 use penname_ledger::write::{self, Staged};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -61,7 +61,7 @@ pub fn split(weight: &mut [f32], pair: &Pair, scale: f32) {
 pub fn save_merged(
     base: &Checkpoint,
     config: &Config,
-    pairs: Pairs<'_>,
+    (adapter, pairs): Pairs<'_>,
     dtype: Storage,
     folder: &Path,
 ) -> Result<()> {

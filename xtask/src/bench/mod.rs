@@ -5,6 +5,7 @@ mod batch;
 mod chat;
 mod decode;
 mod machine;
+mod memory;
 mod ops;
 mod peak;
 pub(crate) mod peers;
@@ -25,6 +26,8 @@ pub(crate) enum Bench {
     Step(step::Options),
     /// Time every operation of one block at several sizes.
     Ops(ops::Options),
+    /// Hold the plan of memory against what a step takes.
+    Memory(memory::Options),
     /// Time one answer being written.
     Decode(decode::Options),
     /// Time a prompt being read.
@@ -42,6 +45,7 @@ pub(crate) fn run(bench: &Bench) -> Result<()> {
     match bench {
         Bench::Step(options) => step::run(options),
         Bench::Ops(options) => ops::run(options),
+        Bench::Memory(options) => memory::run(options),
         Bench::Decode(options) => decode::run(options),
         Bench::Prefill(options) => prefill::run(options),
         Bench::Batch(options) => batch::run(options),

@@ -5,6 +5,7 @@
 
 mod convert;
 mod corpus;
+mod export;
 mod greedy;
 mod killed;
 mod model;
@@ -34,7 +35,7 @@ pub(crate) struct Options {
     /// The base model as GGUF; otherwise the one in the Python package.
     #[arg(long)]
     base: Option<PathBuf>,
-    /// A Python with torch, transformers, peft, gguf, safetensors and sentencepiece.
+    /// A Python with torch, transformers, peft, gguf, safetensors, sentencepiece and xllamacpp.
     #[arg(long)]
     python: Option<PathBuf>,
     /// Fetch nothing.
@@ -101,6 +102,8 @@ const ALL: &[Check] = &[
     Check { name: "losses against PEFT", quick: false, run: reference::losses },
     Check { name: "our adapter in PEFT", quick: false, run: reference::ours_there },
     Check { name: "PEFT's adapter here", quick: false, run: reference::theirs_here },
+    Check { name: "a voice exported four ways", quick: false, run: export::voice },
+    Check { name: "GPT-2's adapter elsewhere", quick: false, run: export::gpt2 },
 ];
 
 impl Inputs {

@@ -17,7 +17,8 @@ pub(super) fn columnist(inputs: &Inputs) -> Verdict {
     if folder.exists() {
         write::remove_folder(&folder)?;
     }
-    let project = begun(&folder, &inputs.kit("text/chavasse")?, inputs.base()?)?;
+    let settings = "train: {epochs: 1, evaluate_every: 11}\nevaluate: {questions: 8}\n";
+    let project = begun(&folder, &inputs.kit("text/chavasse")?, inputs.base()?, settings)?;
     // Claims that are not met are a finding, not a failure to make; the report has them either way.
     let output = program(&folder, &["make", "--offline", "--project"]).arg(&project).output()?;
     let report = project.join("runs/run-1/report/report.json");
@@ -32,8 +33,8 @@ pub(super) fn columnist(inputs: &Inputs) -> Verdict {
     Ok(format!("{fall}; {n_apart} held-out answers stand in no example; {n_characters} characters add up"))
 }
 
-/// A new project with the book and an epoch of training.
-fn begun(folder: &Path, book: &Path, base: &Path) -> Result<PathBuf> {
+/// A new project with the book, and these settings beside the base.
+pub(super) fn begun(folder: &Path, book: &Path, base: &Path, settings: &str) -> Result<PathBuf> {
     write::folder(folder)?;
     shell::capture(program(folder, &["new", "columnist", "--quiet"]).stdin(std::process::Stdio::null()))?;
     let project = folder.join("columnist");
@@ -41,16 +42,13 @@ fn begun(folder: &Path, book: &Path, base: &Path) -> Result<PathBuf> {
         let entry = entry?;
         write::bytes(&project.join("writing").join(entry.file_name()), &fs::read(entry.path())?)?;
     }
-    let settings = format!(
-        "base: {}\ntrain: {{epochs: 1, evaluate_every: 11}}\nevaluate: {{questions: 8}}\n",
-        Value::from(base.display().to_string())
-    );
+    let settings = format!("base: {}\n{settings}", Value::from(base.display().to_string()));
     write::bytes(&project.join("penname.yaml"), settings.as_bytes())?;
     Ok(project)
 }
 
 /// The program as it is published, run in a folder.
-fn program(folder: &Path, arguments: &[&str]) -> std::process::Command {
+pub(super) fn program(folder: &Path, arguments: &[&str]) -> std::process::Command {
     let mut command = shell::cargo();
     command.args(["run", "--release", "--quiet", "--package", "penname", "--manifest-path"]);
     command.arg(root().join("Cargo.toml")).arg("--").args(arguments).current_dir(folder);

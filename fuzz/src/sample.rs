@@ -1,0 +1,250 @@
+//! Files that are read without an error, small enough to be changed a thousand times a second.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use penname_ledger::Seed;
+use penname_model::merge::write_whole;
+use penname_model::peft::{AdapterConfig, Pair};
+use penname_model::weights::gguf::{Tokenizer as InGguf, model_metadata, write_lora, write_model};
+use penname_model::weights::llama2c::{Version, write_llama2c};
+use penname_model::weights::{Outgoing, write_safetensors};
+use penname_model::{Checkpoint, Config, RopeScaling, Storage, Whole};
+use penname_token::{GgufVocab, Tokenizer};
+use serde_json::json;
+
+/// A Llama of one layer.
+pub fn config() -> Config {
+    Config {
+        model_type: "llama".to_owned(),
+        vocab_size: 270,
+        width: 32,
+        n_layers: 1,
+        n_heads: 2,
+        n_kv_heads: 1,
+        head_width: 16,
+        feed_forward: 32,
+        context: 64,
+        norm_eps: 1e-5,
+        rope_theta: 10_000.0,
+        rope_scaling: RopeScaling::Llama3 {
+            factor: 8.0,
+            low_freq_factor: 1.0,
+            high_freq_factor: 4.0,
+            original_context: 8192,
+        },
+        tied: false,
+        qkv_bias: true,
+        output_bias: true,
+        mlp_bias: false,
+        bos: vec![0],
+        eos: vec![1],
+    }
+}
+
+/// A GPT-2 of one layer.
+pub fn gpt2_config() -> Config {
+    let llama = config();
+    Config {
+        model_type: "gpt2".to_owned(),
+        n_kv_heads: 2,
+        rope_scaling: RopeScaling::None,
+        tied: true,
+        mlp_bias: true,
+        ..llama
+    }
+}
+
+/// Writes a model of random numbers as a folder.
+fn write_folder(config: &Config, dir: &Path) {
+    let setup = penname_model::Setup {
+        method: penname_model::Method::Frozen,
+        precision: Default::default(),
+        capacity: Default::default(),
+        purpose: penname_model::Purpose::Loss,
+    };
+    let Ok(network) = penname_model::build(config, &setup) else { return };
+    let fill = |parameter: &penname_model::network::Parameter| {
+        let mut stream = Seed(1).stream(&parameter.name);
+        let n: usize = parameter.shape.iter().product();
+        let mut shape = parameter.shape.clone();
+        if parameter.turned {
+            shape.reverse();
+        }
+        (parameter.name.clone(), shape, (0..n).map(|_| stream.normal() as f32).collect::<Vec<f32>>())
+    };
+    let weights: Vec<_> = network.parameters.iter().map(fill).collect();
+    let outgoing = weights.iter().map(|(name, shape, values)| {
+        Outgoing::from_values(name.clone(), shape.clone(), Storage::F32, values)
+    });
+    let written = write_safetensors(&dir.join("model.safetensors"), outgoing.collect(), &BTreeMap::new());
+    let config = penname_ledger::write::json(&dir.join("config.json"), &config.to_hf_json(Storage::F32));
+    assert!(written.is_ok() && config.is_ok(), "a sample cannot be written");
+}
+
+/// Calls `make` with a folder that holds a model, and reads the files it names.
+fn files(config: &Config, make: impl Fn(&Checkpoint, &Path) -> Vec<&'static str>) -> Vec<Vec<u8>> {
+    let Ok(dir) = tempfile::tempdir() else { return Vec::new() };
+    write_folder(config, dir.path());
+    let Ok(checkpoint) = Checkpoint::open(dir.path()) else { return Vec::new() };
+    let names = make(&checkpoint, dir.path());
+    names.into_iter().filter_map(|name| std::fs::read(dir.path().join(name)).ok()).collect()
+}
+
+/// Models and adapters as GGUF.
+pub fn gguf_files() -> Vec<Vec<u8>> {
+    let mut all = Vec::new();
+    for (config, storage) in
+        [(config(), Storage::Q8_0), (gpt2_config(), Storage::Q4_0), (config(), Storage::F16)]
+    {
+        all.extend(files(&config, |checkpoint, dir| {
+            let Ok(mut metadata) = model_metadata(&config, "sample", storage) else { return Vec::new() };
+            let kind = if storage == Storage::F16 { pieces() } else { bytes() };
+            if in_gguf(&kind).to_metadata(&mut metadata).is_err() {
+                return Vec::new();
+            }
+            let Ok(whole) = Whole::new(checkpoint, None) else { return Vec::new() };
+            let written = write_model(&dir.join("m.gguf"), &whole, storage, &metadata);
+            if written.is_ok() { vec!["m.gguf"] } else { Vec::new() }
+        }));
+        let module = if config.has_learned_positions() {
+            "transformer.h.0.mlp.c_fc"
+        } else {
+            "model.layers.0.self_attn.q_proj"
+        };
+        let pair = Pair { rank: 2, n_in: 32, n_out: 32, a: vec![0.5; 64], b: vec![0.25; 64] };
+        let pairs = BTreeMap::from([(module.to_owned(), pair)]);
+        let settings = AdapterConfig::new(2, 4.0, [module.to_owned()]);
+        all.extend(files(&config, |_, dir| {
+            let written = write_lora(&dir.join("a.gguf"), &config, (&settings, &pairs), "sample");
+            if written.is_ok() { vec!["a.gguf"] } else { Vec::new() }
+        }));
+    }
+    all
+}
+
+/// Models as safetensors.
+pub fn safetensors_files() -> Vec<Vec<u8>> {
+    let write = |storage| {
+        move |checkpoint: &Checkpoint, dir: &Path| {
+            let out = dir.join("out");
+            let written = penname_ledger::write::folder(&out).is_ok()
+                && Whole::new(checkpoint, None)
+                    .is_ok_and(|whole| write_whole(&whole, storage, 1 << 30, &out).is_ok());
+            if written { vec!["out/model.safetensors"] } else { Vec::new() }
+        }
+    };
+    let mut all = files(&config(), write(Storage::F32));
+    all.extend(files(&gpt2_config(), write(Storage::BF16)));
+    all
+}
+
+/// Models as llama2.c has them, all three versions.
+pub fn llama2c_files() -> Vec<Vec<u8>> {
+    let plain = Config {
+        rope_scaling: RopeScaling::None,
+        qkv_bias: false,
+        output_bias: false,
+        context: 8,
+        ..config()
+    };
+    let versions = [Version::V0, Version::V1, Version::int8(&plain)];
+    let tied = [true, false].map(|tied| Config { tied, ..plain.clone() });
+    let write = |config: &Config, version| {
+        files(config, |checkpoint, dir| {
+            let Ok(whole) = Whole::new(checkpoint, None) else { return Vec::new() };
+            let tensors = whole.tensors(Storage::F32);
+            let written = write_llama2c(&dir.join("m.bin"), whole.config(), version, &tensors);
+            if written.is_ok() { vec!["m.bin"] } else { Vec::new() }
+        })
+    };
+    tied.iter().flat_map(|config| versions.map(|version| write(config, version))).flatten().collect()
+}
+
+/// Configurations.
+pub fn configs() -> Vec<Vec<u8>> {
+    let all =
+        [config(), gpt2_config(), Config { rope_scaling: RopeScaling::Linear { factor: 2.0 }, ..config() }];
+    all.iter().map(|config| config.to_hf_json(Storage::BF16).to_string().into_bytes()).collect()
+}
+
+/// Configurations of adapters.
+pub fn adapter_configs() -> Vec<Vec<u8>> {
+    let mut config =
+        AdapterConfig::new(8, 16.0, ["q_proj".to_owned(), "model.layers.0.mlp.up_proj".to_owned()]);
+    config.rank_pattern = vec![("^model.layers.0.mlp.up_proj".to_owned(), 4)];
+    config.alpha_pattern = vec![("q_proj".to_owned(), 2.5)];
+    let plain = json!({ "peft_type": "LORA", "r": 4, "lora_alpha": 8, "target_modules": ["c_attn"], "use_rslora": true });
+    vec![config.to_json().to_string().into_bytes(), plain.to_string().into_bytes()]
+}
+
+/// Every byte a token, spelled as byte-level vocabularies spell them.
+fn bytes() -> GgufVocab {
+    let mut shifted = 255;
+    let mut spell = |byte: u8| {
+        if matches!(byte, 33..=126 | 161..=172 | 174..=255) {
+            return char::from(byte).to_string();
+        }
+        shifted += 1;
+        char::from_u32(shifted).map(String::from).unwrap_or_default()
+    };
+    let mut tokens: Vec<String> = ["<|endoftext|>", "<|im_end|>"].map(str::to_owned).to_vec();
+    tokens.extend((0..=255).map(&mut spell));
+    tokens.extend(["he", "ll", "hell", "hello"].map(str::to_owned));
+    let token_types = (0..tokens.len()).map(|id| if id < 2 { 3 } else { 1 }).collect();
+    let merges = ["h e", "l l", "he ll", "hell o"].map(str::to_owned).to_vec();
+    let pre = Some("smollm".to_owned());
+    GgufVocab {
+        model: "gpt2".to_owned(),
+        pre,
+        tokens,
+        token_types,
+        merges,
+        bos: Some(0),
+        eos: Some(1),
+        ..GgufVocab::default()
+    }
+}
+
+/// Scored pieces with a byte each to fall back on.
+fn pieces() -> GgufVocab {
+    let mut tokens: Vec<String> = ["<unk>", "<s>", "</s>"].map(str::to_owned).to_vec();
+    tokens.extend((0..256).map(|byte| format!("<0x{byte:02X}>")));
+    tokens.extend(["▁", "a", "b", "ab", "▁a", "▁ab"].map(str::to_owned));
+    let mut token_types = vec![6; 259];
+    token_types[..3].copy_from_slice(&[2, 3, 3]);
+    token_types.resize(tokens.len(), 1);
+    let scores = Some((0..tokens.len()).map(|id| -(id as f32)).collect());
+    GgufVocab {
+        model: "llama".to_owned(),
+        tokens,
+        token_types,
+        scores,
+        bos: Some(1),
+        eos: Some(2),
+        unk: Some(0),
+        ..GgufVocab::default()
+    }
+}
+
+fn in_gguf(vocab: &GgufVocab) -> InGguf {
+    InGguf {
+        model: vocab.model.clone(),
+        pre: vocab.pre.clone(),
+        tokens: vocab.tokens.clone(),
+        token_types: vocab.token_types.clone(),
+        scores: vocab.scores.clone().unwrap_or_default(),
+        merges: vocab.merges.clone(),
+        bos: vocab.bos,
+        eos: vocab.eos,
+        unk: vocab.unk,
+        chat_template: Some("{% for m in messages %}{{ m.content }}{% endfor %}".to_owned()),
+        ..InGguf::default()
+    }
+}
+
+/// Tokenizers of both kinds.
+pub fn tokenizers() -> Vec<Vec<u8>> {
+    let json = |vocab: &GgufVocab| Some(Tokenizer::from_gguf(vocab).ok()?.to_json().ok()?.into_bytes());
+    [bytes(), pieces()].iter().filter_map(json).collect()
+}

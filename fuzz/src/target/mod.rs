@@ -1,0 +1,71 @@
+//! The readers, a file each.
+
+pub mod adapter;
+pub mod config;
+pub mod gguf;
+pub mod llama2c;
+pub mod safetensors;
+pub mod tokenizer;
+
+use std::path::{Path, PathBuf};
+
+use penname_ledger::write;
+use penname_model::{Checkpoint, Config};
+
+use crate::Target;
+
+/// Every target.
+pub const ALL: &[Target] =
+    &[gguf::TARGET, safetensors::TARGET, llama2c::TARGET, config::TARGET, adapter::TARGET, tokenizer::TARGET];
+
+/// Values of a tensor that are decoded: more are the same code again.
+const MAX_VALUES: usize = 1 << 16;
+
+/// A file of this process that an input is written to.
+fn file(name: &str, data: &[u8]) -> Option<PathBuf> {
+    let path = std::env::temp_dir().join(format!("penname-fuzz-{}-{name}", std::process::id()));
+    put(&path, data).ok()?;
+    Some(path)
+}
+
+#[expect(clippy::disallowed_methods, reason = "a file that is gone at once is not waited for")]
+fn put(path: &Path, data: &[u8]) -> std::io::Result<()> {
+    std::fs::write(path, data)
+}
+
+/// Everything a checkpoint can be asked.
+fn read_all(checkpoint: &Checkpoint) {
+    let (mut floats, mut halves) = (Vec::new(), Vec::new());
+    for name in checkpoint.names() {
+        let Ok(tensor) = checkpoint.tensor(name) else { continue };
+        if tensor.info().n_values() > MAX_VALUES {
+            continue;
+        }
+        tensor.read_f32(&mut floats);
+        tensor.read_bf16(&mut halves);
+        let _bytes = tensor.bytes();
+    }
+    if let Ok(config) = checkpoint.config() {
+        use_config(&config);
+        // A model is built of numbers as small as an honest file's.
+        let small = config.n_layers <= 8 && config.vocab_size <= 4096 && config.head_width <= 4096;
+        if small && config.feed_forward <= 1 << 16 && config.width <= 1 << 16 {
+            let _whole = penname_model::Whole::new(checkpoint, None);
+        }
+    }
+}
+
+/// What is computed from a configuration alone.
+fn use_config(config: &Config) {
+    if config.head_width <= 1 << 16 {
+        let _angles = config.rope_frequencies();
+    }
+    let written = config.to_hf_json(penname_model::Storage::F32);
+    let again = Config::from_hf_json(written);
+    assert!(again.is_ok(), "a configuration that was read cannot be read again: {again:?}");
+}
+
+/// Removes a file of [`file`].
+fn remove(path: &Path) {
+    let _gone_already = write::remove_file(path);
+}
