@@ -112,7 +112,8 @@ pub fn gguf_files() -> Vec<Vec<u8>> {
         } else {
             "model.layers.0.self_attn.q_proj"
         };
-        let pair = Pair { rank: 2, n_in: 32, n_out: 32, a: vec![0.5; 64], b: vec![0.25; 64] };
+        let pair =
+            Pair { rank: 2, n_in: 32, n_out: 32, a: vec![0.5; 64], b: vec![0.25; 64], magnitude: None };
         let pairs = BTreeMap::from([(module.to_owned(), pair)]);
         let settings = AdapterConfig::new(2, 4.0, [module.to_owned()]);
         all.extend(files(&config, |_, dir| {

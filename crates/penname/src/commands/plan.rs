@@ -188,7 +188,7 @@ fn at_peak(need: &Need) -> Vec<(String, usize, String)> {
 }
 
 fn outlook(longest: Option<&Need>, rungs: &[Rung], free: usize) -> String {
-    let mut text = match longest {
+    let text = match longest {
         Some(need) => format!(
             "\nthe longest batch that fits: {} tokens, {} (a dry run of one step held no more)\n",
             count(need.batch_tokens as u64),
@@ -207,8 +207,7 @@ fn outlook(longest: Option<&Need>, rungs: &[Rung], free: usize) -> String {
         let fits = if total <= free / 10 * 9 { "fits" } else { "" };
         table.row([rung.change.clone(), bytes(total as u64), fits.to_owned(), rung.price.to_owned()]);
     }
-    text += &format!("\n{table}");
-    text
+    format!("{text}\n{table}")
 }
 
 fn shown(need: &Need) -> Value {
