@@ -30,7 +30,8 @@ pub struct Distance {
     pub max: f64,
     /// The mean difference.
     pub mean: f64,
-    /// The root of the mean squared difference over that of the traced logits about their mean.
+    /// The root of the mean squared difference over that of the traced logits, each about its mean at
+    /// its place: what all logits of a place have in common says nothing.
     pub relative: f64,
     /// Places at which both would have written the same id.
     pub n_agreed: usize,
@@ -119,14 +120,15 @@ pub fn distance(expected: &[Vec<Vec<f32>>], found: &[Vec<Vec<f32>>]) -> Distance
     let mut distance = Distance::default();
     let (mut apart, mut squares, mut spread, mut n_values) = (0.0, 0.0, 0.0, 0_usize);
     for (expected, found) in expected.iter().flatten().zip(found.iter().flatten()) {
-        let mean = expected.iter().copied().map(f64::from).sum::<f64>() / expected.len().max(1) as f64;
+        let (mean, found_mean) = (mean(expected), mean(found));
+        let shift = mean - found_mean;
         for (a, b) in expected.iter().zip(found) {
             let difference = f64::from(a - b).abs();
             // A number that is none is infinitely far from every other.
             let difference = if difference.is_finite() { difference } else { f64::INFINITY };
             distance.max = distance.max.max(difference);
             apart += difference;
-            squares += difference * difference;
+            squares += (f64::from(a - b) - shift).powi(2);
             spread += (f64::from(*a) - mean).powi(2);
         }
         n_values += expected.len();
@@ -136,6 +138,10 @@ pub fn distance(expected: &[Vec<Vec<f32>>], found: &[Vec<Vec<f32>>]) -> Distance
     distance.mean = apart / n_values.max(1) as f64;
     distance.relative = if squares == 0.0 { 0.0 } else { (squares / spread).sqrt() };
     distance
+}
+
+fn mean(values: &[f32]) -> f64 {
+    values.iter().copied().map(f64::from).sum::<f64>() / values.len().max(1) as f64
 }
 
 /// The likeliest id, the first of several.
@@ -157,7 +163,7 @@ mod tests {
         let distance = distance(&expected, &found);
         assert_eq!((distance.n_agreed, distance.n_places), (1, 2));
         assert_eq!((distance.max, distance.mean), (0.5, 0.25));
-        assert!((distance.relative - 0.5).abs() < 1e-12, "{}", distance.relative);
+        assert!((distance.relative - 0.125_f64.sqrt()).abs() < 1e-12, "{}", distance.relative);
     }
 
     #[test]
