@@ -116,7 +116,7 @@ impl Room<'_> {
         let dy = self.shape(op.dy);
         let outputs = |part: &op::ProjectionBackward| self.program.rows(part.part.weight);
         let x = op.x.map(|x| self.shape(x));
-        let (mut copied, mut passing) = (0, 0);
+        let (mut copied, mut turned_bytes) = (0, 0);
         for part in &op.parts {
             let own = dy.columns(outputs(part));
             if let Some(pair) = &part.part.low_rank {
@@ -125,10 +125,10 @@ impl Room<'_> {
             if let (Some(_), Some(x)) = (part.dweight, x) {
                 let turned = own.turned();
                 copied = copied.max(self.product(&[turned], x.cols));
-                passing = passing.max(turned.bytes());
+                turned_bytes = turned_bytes.max(turned.bytes());
             }
         }
-        let low = self.low_rank_gradients(op, &mut copied);
+        let (low_turned, low) = self.low_rank_gradients(op, &mut copied);
         let width = op.dx.map_or(0, |dx| self.program.cols(dx));
         let base = op.parts.iter().map(|part| dy.columns(outputs(part)));
         let hidden = op.dhidden.map(|dhidden| self.shape(dhidden));
@@ -142,12 +142,14 @@ impl Room<'_> {
         }
         // With dropout the path through a pair is computed apart and then masked.
         let through = if drops { dy.rows * width * 4 } else { 0 };
-        Scratch { kept: self.kept(copied), passing: passing.max(low).max(through) }
+        // Transposes lie in memory that its thread keeps, beside the copies.
+        Scratch { kept: self.kept(copied) + turned_bytes.max(low_turned), passing: low.max(through) }
     }
 
-    /// What the gradients of pairs take; the copies of their products are added to `copied`.
-    fn low_rank_gradients(&self, op: &op::LinearBackward, copied: &mut usize) -> usize {
-        let (Some(x), Some(hidden), Some(dhidden)) = (op.x, op.hidden, op.dhidden) else { return 0 };
+    /// What the gradients of pairs take, kept and passing; the copies of their products are added to
+    /// `copied`.
+    fn low_rank_gradients(&self, op: &op::LinearBackward, copied: &mut usize) -> (usize, usize) {
+        let (Some(x), Some(hidden), Some(dhidden)) = (op.x, op.hidden, op.dhidden) else { return (0, 0) };
         let (x, h, dh) = (self.shape(x), self.shape(hidden).turned(), self.shape(dhidden).turned());
         *copied = (*copied).max(self.product(&[dh], x.cols));
         let drops =
@@ -160,30 +162,33 @@ impl Room<'_> {
         };
         let widest = op.parts.iter().map(|part| self.program.rows(part.part.weight)).max().unwrap_or(0);
         *copied = (*copied).max(self.product(&[h], widest));
-        let of_b = h.bytes() + op.parts.iter().map(thin).max().unwrap_or(0);
-        dh.bytes() + of_a.max(of_b)
+        let of_b = op.parts.iter().map(thin).max().unwrap_or(0);
+        (dh.bytes() + h.bytes(), of_a.max(of_b))
     }
 
+    /// Every task has a block of logits of its own, and leaves the largest and the sum of each row.
     fn cross_entropy(&self, op: &op::CrossEntropy) -> Scratch {
+        const TASK_LOGITS: usize = 32 * 1024;
         let (x, chunk) = (self.shape(op.x), self.shape(op.chunk));
-        let rows = chunk.rows.min(x.rows);
-        let (x, logits) = (Shape { rows, ..x }, Shape { rows, ..chunk });
-        let mut copied = self.product(&[x], chunk.cols);
-        // The gradient lies over the logits: half as wide, in rows as far apart.
-        let gradient = match self.program.compute() {
-            Precision::F32 => logits,
-            Precision::Bf16 => Shape { elem: Elem::Bf16, stride: 2 * logits.stride, ..logits },
-        };
-        let mut passing = 0;
+        let rows = chunk.rows.min(x.rows).max(1);
+        let (x, vocabulary) = (Shape { rows, ..x }, chunk.cols);
+        let elem = if self.program.compute() == Precision::F32 { Elem::F32 } else { Elem::Bf16 };
+        // Rows of the gradient are laid apart where they would have to be copied.
+        let gradient = Shape { elem, rows, cols: vocabulary, stride: vocabulary + 32 };
+        let mut copied = self.product(&[x], vocabulary);
+        let mut turned_bytes = 0;
         if op.dx.is_some() {
             copied = copied.max(self.product(&[gradient], x.cols));
         }
         if op.dweight.is_some() {
             let turned = gradient.turned();
             copied = copied.max(self.product(&[turned], x.cols));
-            passing = turned.bytes();
+            turned_bytes = turned.bytes();
         }
-        Scratch { kept: self.kept(copied), passing }
+        let width = (TASK_LOGITS / rows.min(512)).clamp(64, 256);
+        let logits = self.cpu.pool.threads() * TASK_LOGITS * 4;
+        let parts = 2 * vocabulary.div_ceil(width) * rows * 4;
+        Scratch { kept: self.kept(copied) + logits + turned_bytes, passing: parts }
     }
 
     fn sizes(&self, qkv: TensorId, heads: op::Heads) -> Sizes {
