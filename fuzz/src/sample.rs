@@ -39,6 +39,8 @@ pub fn config() -> Config {
         mlp_bias: false,
         bos: vec![0],
         eos: vec![1],
+        experts: None,
+        windows: Vec::new(),
     }
 }
 

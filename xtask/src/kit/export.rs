@@ -122,6 +122,8 @@ fn gpt2_config() -> Config {
         mlp_bias: true,
         bos: vec![50_256],
         eos: vec![50_256],
+        experts: None,
+        windows: Vec::new(),
     }
 }
 
