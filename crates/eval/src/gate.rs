@@ -209,7 +209,13 @@ fn at_most(name: &str, contrast: &Contrast, bar: f64, consequence: &str, method:
     let Some(share) = contrast.tuned else {
         return claim(name, Outcome::Undecided, "no replies".to_owned(), expected, consequence);
     };
-    let outcome = if share.value <= bar.max(author) { Outcome::Met } else { Outcome::NotMet };
+    let limit = bar.max(author);
+    let outcome = match share.interval {
+        _ if share.value <= limit => Outcome::Met,
+        // Too few replies to tell a rare fault from a common one.
+        Some(interval) if interval.low <= limit => Outcome::Undecided,
+        _ => Outcome::NotMet,
+    };
     let found = format!("{} % of replies", crate::number::estimate(Some(share), 1));
     let evidence = format!("{} to {}", count(method.n_pairs, "reply"), count(method.n_documents, "document"));
     Claim { evidence, ..claim(name, outcome, found, expected, consequence) }
@@ -302,6 +308,18 @@ mod tests {
         check(2.0, 0.0, Outcome::Met);
         check(2.1, 0.0, Outcome::NotMet);
         check(4.0, 5.0, Outcome::Met);
+    }
+
+    #[test]
+    fn few_replies_leave_a_rare_fault_open() {
+        let check = |tuned, expected| {
+            let contrast = Contrast { tuned: Some(tuned), ..Contrast::default() };
+            assert_eq!(at_most("x", &contrast, 10.0, "", &Method::default()).outcome, expected);
+        };
+        // One of eight, three of eight, a tenth of four hundred and one.
+        check(estimate(12.5, 2.2, 47.1), Outcome::Undecided);
+        check(estimate(37.5, 13.7, 69.4), Outcome::NotMet);
+        check(estimate(10.0, 7.4, 13.3), Outcome::Met);
     }
 
     #[test]
