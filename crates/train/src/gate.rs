@@ -170,15 +170,16 @@ pub fn base_beats_frequencies(base_nats: f64, sequences: &[&[Sequence]]) -> Gate
     }
 }
 
-/// A small model foresees the answers better than chance: it has read little, so the frequencies of
-/// tokens in another text than its own are more than can be asked of it.
-pub fn base_beats_chance(base_nats: f64, vocab_size: usize) -> Gate {
+/// A small model foresees the answers not much worse than chance: it has read one text, and may be
+/// surer of that than another text allows, where neither frequencies nor chance can be asked of it.
+/// Far above chance it is another model's tokenizer, or no model.
+pub fn base_is_near_chance(base_nats: f64, vocab_size: usize) -> Gate {
     let even = (vocab_size.max(1) as f64).ln();
     Gate {
-        name: "the base knows more than nothing",
-        passed: base_nats < even,
+        name: "the base is not far worse than chance",
+        passed: base_nats < 1.5 * even,
         evidence: format!("base loss {base_nats:.3} nats per token, ln {vocab_size} is {even:.3}"),
-        suspects: "labels shifted twice, weights not loaded, or a text of another language than the base has read",
+        suspects: "weights not loaded, another model's tokenizer, or a text of another language than the base has read",
     }
 }
 
@@ -345,8 +346,8 @@ mod tests {
         closed(base_beats_frequencies(7.2, &[&train]), "7.200");
         closed(more_than_frequencies(7.2, &[&train]), "7.200");
         closed(start_is_even(9.9, 4096), "19.0 %");
-        closed(base_beats_chance(8.4, 4096), "8.318");
-        assert!(base_beats_chance(8.2, 4096).passed);
+        closed(base_is_near_chance(12.5, 4096), "8.318");
+        assert!(base_is_near_chance(8.9, 4096).passed);
         closed(start_is_even(f64::NAN, 4096), "NaN");
         assert!(start_is_even(8.4, 4096).passed);
     }

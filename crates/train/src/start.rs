@@ -81,7 +81,7 @@ pub(crate) fn watched(task: &Task<'_>, witness: &dyn Witness) -> Vec<Sequence> {
 pub(crate) fn gates(task: &Task<'_>, base: &Start, first_nats: f64) -> [Gate; 2] {
     let start = match task.settings.from {
         Origin::Base => gate::base_beats_frequencies(base.nats, &[task.train, task.held_out]),
-        Origin::Small => gate::base_beats_chance(base.nats, task.config.vocab_size),
+        Origin::Small => gate::base_is_near_chance(base.nats, task.config.vocab_size),
         Origin::Scratch => gate::start_is_even(base.nats, task.config.vocab_size),
     };
     let alone = mean_nats(&base.sample).unwrap_or(f64::NAN);

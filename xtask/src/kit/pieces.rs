@@ -25,6 +25,7 @@ pub(super) fn against_library(inputs: &Inputs) -> Verdict {
     for name in ["sentencepiece/test_model", "sentencepiece/test_ja_model", "llama2/tokenizer"] {
         models.push(inputs.kit(&format!("tokenizers/{name}.model"))?);
     }
+    write::folder(&root().join("target/kit"))?;
     let ours = root().join("target/kit/ours.model");
     let (learned, told) = learned(&inputs.kit(TEXTS[1])?)?;
     write::bytes(&ours, &learned.to_bytes())?;

@@ -38,6 +38,7 @@ pub(super) fn told(inputs: &Inputs) -> Verdict {
     if !text.starts_with(STORY) {
         return Err(format!("it tells {text:?}").into());
     }
+    write::folder(&root().join("target/kit"))?;
     let ours = root().join("target/kit/q8.bin");
     let theirs = inputs.kit("models/stories260K/stories260K-q8.bin")?;
     let told = same_int8(&model, &theirs, &ours)?;

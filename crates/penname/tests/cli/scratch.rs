@@ -9,7 +9,7 @@ use crate::bench::{Bench, Said, letters, result};
 const TINY: &str = "\
 base: scratch
 template: text
-model: {depth: 1, width: 32, heads: 2, context: 64}
+model: {depth: 1, width: 32, heads: 2, context: 256}
 tokenizer: {size: 400}
 train: {steps: 40, learning_rate: 1e-2, batch_examples: 8, batch_tokens: 512, evaluate_every: 10, patience: 0, precision: f32}
 corpus: {compose: {continue_prompt: \"{text}\\n\"}, dedupe: {near: false}}
@@ -125,7 +125,7 @@ fn a_model_is_not_read_with_another_tokenizer() {
     let bench = begun();
     done(&bench.run(&["train", "--offline"]));
     let other = begun();
-    done(&other.run(&["tokenizer", "train", "--set", "tokenizer.size=350", "--out", "other", "--offline"]));
+    done(&other.run(&["tokenizer", "train", "--set", "tokenizer.size=330", "--out", "other", "--offline"]));
     let file = other.path("other/tokenizer.model").display().to_string();
     let said = bench.run(&[
         "show",
