@@ -1,6 +1,6 @@
 //! A model that knows nothing yet: how large it is, and what its weights begin as.
 //!
-//! [`Sizes`] follow from one number, the depth, or from whatever of them was asked for. [`write`] draws
+//! [`Sizes`] follow from one number, the depth, or from whatever of them was asked for. [`write()`] draws
 //! the weights and puts them into a folder as Hugging Face publishes models, so that training begins
 //! from it as from any other base.
 //!
