@@ -223,6 +223,14 @@ pub enum Error {
         /// Where the index has it.
         expected: String,
     },
+    /// Experts lie in checkpoints in several ways, none of which is written weight by weight.
+    #[error(
+        "`{tensor}` belongs to experts, which only an adapter in PEFT's layout or training in full writes"
+    )]
+    ExpertsStay {
+        /// The first weight of theirs.
+        tensor: String,
+    },
     /// No tensor of this name.
     #[error("there is no tensor `{tensor}`")]
     TensorUnknown {

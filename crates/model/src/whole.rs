@@ -3,7 +3,7 @@
 //! Every format that holds whole weights is written from here, so that what is added to a weight,
 //! and how, is decided once: in f32, a stretch of rows at a time, rounded once by the writer. Start
 //! with [`Whole::new`], which insists that every tensor of the base is accounted for and every pair
-//! has a weight; then ask for [`Whole::parameters`] and write [`Whole::outgoing`].
+//! has a weight; then ask for [`Whole::parameters`] and write `Whole::outgoing`.
 //!
 //! Nothing here knows a container.
 
@@ -39,7 +39,8 @@ impl<'a> Whole<'a> {
     /// A base, and the pairs that are to be added to its weights.
     ///
     /// # Errors
-    /// When the base lacks a tensor or has one too many, or a pair has no weight or another shape.
+    /// When the base lacks a tensor or has one too many, a pair has no weight or another shape, or the
+    /// model has experts.
     pub fn new(base: &'a Checkpoint, pairs: Option<Pairs<'a>>) -> Result<Self> {
         Self::of(base, base.config()?, pairs)
     }
@@ -50,6 +51,9 @@ impl<'a> Whole<'a> {
     /// As [`Whole::new`].
     pub fn of(base: &'a Checkpoint, config: Config, pairs: Option<Pairs<'a>>) -> Result<Self> {
         let whole = Self { base, parameters: parameters(&config)?, config, pairs };
+        if let Some(Parameter { name, .. }) = whole.parameters.iter().find(|one| one.fused.is_some()) {
+            return Err(Error::ExpertsStay { tensor: name.clone() });
+        }
         let mut taken = Taken::new(base);
         for parameter in &whole.parameters {
             taken.take(&parameter.name, &whole.stored_shape(parameter))?;

@@ -129,3 +129,11 @@ fn a_model_on_several_shards_is_one_model() {
     let checkpoint = Checkpoint::open(dir.path()).unwrap();
     assert_eq!(losses(&Golden { checkpoint, ..golden }), expected);
 }
+
+#[test]
+fn experts_are_not_written_in_the_wrong_order() {
+    for name in ["qwen3_moe/renormalised", "gpt_oss/mxfp4"] {
+        let told = Whole::new(&golden(name).checkpoint, None).unwrap_err().to_string();
+        assert!(told.contains("belongs to experts"), "{told}");
+    }
+}
