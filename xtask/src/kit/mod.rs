@@ -29,6 +29,9 @@ pub(crate) struct Options {
     /// Leave out what needs another program to compare with.
     #[arg(long)]
     quick: bool,
+    /// Run these checks only, by the beginning of their names.
+    #[arg(long, value_delimiter = ',')]
+    only: Vec<String>,
     /// The folder of real inputs; `../shared/kit` beside the checkout unless said.
     #[arg(long)]
     kit: Option<PathBuf>,
@@ -46,7 +49,7 @@ pub(crate) struct Options {
 impl Options {
     /// The quick checks, with inputs where they are usually found.
     pub(crate) fn quick() -> Self {
-        Self { quick: true, kit: None, base: None, python: None, offline: false }
+        Self { quick: true, only: Vec::new(), kit: None, base: None, python: None, offline: false }
     }
 }
 
@@ -137,7 +140,11 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     }
     let inputs = Inputs::new(options);
     let (mut n_passed, mut n_failed, mut n_skipped) = (0, 0, 0);
-    for check in ALL.iter().filter(|check| check.quick || !options.quick) {
+    let is_wanted = |check: &&Check| {
+        let named = |only: &String| check.name.starts_with(only.as_str());
+        (check.quick || !options.quick) && (options.only.is_empty() || options.only.iter().any(named))
+    };
+    for check in ALL.iter().filter(is_wanted) {
         tell(&format!("running  {}", check.name));
         let watch = Stopwatch::start();
         let verdict = (check.run)(&inputs);
