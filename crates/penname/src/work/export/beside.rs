@@ -7,26 +7,22 @@ use serde_json::json;
 
 use super::source::Source;
 use crate::failure::Failure;
+use crate::work::tokenizer;
+
+const TEMPLATE: &str = "chat_template.jinja";
 
 /// Writes what a folder as Hugging Face publishes them holds beside `config.json` and weights;
-/// returns the names.
+/// returns the names. Pieces are written as SentencePiece and llama2.c read them, too.
 ///
 /// # Errors
 /// When the tokenizer cannot be written or the file system refuses.
 pub(super) fn write_text(source: &Source, dir: &Path) -> Result<Vec<String>, Failure> {
     let tokenizer = source.renderer.tokenizer();
     let template = source.renderer.template().source();
-    let config = tokenizer.to_config_json(Some(template))?;
-    let files = [
-        ("tokenizer.json", tokenizer.to_json()?),
-        ("tokenizer_config.json", config),
-        ("chat_template.jinja", template.to_owned()),
-    ];
-    let mut names = Vec::new();
-    for (name, text) in files {
-        write::bytes(&dir.join(name), text.as_bytes())?;
-        names.push(name.to_owned());
-    }
+    let saved = tokenizer::save(dir, tokenizer, Some(template))?;
+    let mut names: Vec<String> = saved.into_iter().map(str::to_owned).collect();
+    write::bytes(&dir.join(TEMPLATE), template.as_bytes())?;
+    names.push(TEMPLATE.to_owned());
     Ok(names)
 }
 
