@@ -4,10 +4,10 @@
 //! exponentials while they are in its cache; see [`super::loss`]. When all blocks of the rows are
 //! known, the exponentials become the gradient where they lie.
 
-use super::device::Cpu;
+use super::device::{Cpu, elem};
 use super::elementwise;
 use super::embed;
-use super::gemm::{Epilogue, Operand, Segment, gemm, scratch};
+use super::gemm::{ALIAS_BYTES, Epilogue, Operand, PANEL, Segment, gemm, scratch};
 use super::isa::Isa;
 use super::loss::{self, Parts, Settled, WIDEST};
 use super::pool::Pool;
@@ -17,15 +17,22 @@ use crate::op::{self, IGNORE};
 use crate::program::Precision;
 
 /// Logits of a task: 128 KiB, which leave room for the block's weights in a second cache.
-const TASK_LOGITS: usize = 32 * 1024;
+pub(super) const TASK_LOGITS: usize = 32 * 1024;
 /// The most rows of a task.
 const TASK_ROWS: usize = 512;
-/// Columns of the vocabulary that packed weights keep together.
-const PANEL: usize = 32;
-/// Rows this many bytes apart would have to be copied before they are multiplied.
-const ALIAS_BYTES: usize = 4096;
-/// Bytes between rows that would lie so.
+/// Bytes between rows of the gradient that would have to be copied before they are multiplied.
 const APART_BYTES: usize = 64;
+
+/// Columns of a block of the vocabulary, for a chunk of this many rows: whole panels of its weights.
+pub(super) fn block_width(n_rows: usize) -> usize {
+    (TASK_LOGITS / n_rows.clamp(1, TASK_ROWS) / PANEL * PANEL).clamp(2 * PANEL, WIDEST)
+}
+
+/// Numbers from one row of the gradient to the next.
+pub(super) fn gradient_stride(vocabulary: usize, elem: Elem) -> usize {
+    let is_aliased = (vocabulary * elem.bytes()).is_multiple_of(ALIAS_BYTES);
+    vocabulary + if is_aliased { APART_BYTES / elem.bytes() } else { 0 }
+}
 
 impl Cpu {
     pub(super) fn cross_entropy(&self, bound: &Bound<'_>, op: &op::CrossEntropy) {
@@ -136,7 +143,10 @@ impl Job<'_> {
     /// The loss of every row, and the gradient of its logits where there is room for it.
     fn losses(&self, pool: &Pool) -> Vec<f32> {
         let (n_rows, vocabulary) = (self.x.rows, self.weight.n());
-        let width = (TASK_LOGITS / n_rows.clamp(1, TASK_ROWS) / PANEL * PANEL).clamp(2 * PANEL, WIDEST);
+        for &target in self.targets {
+            assert!((target as usize) < vocabulary, "target {target} in a vocabulary of {vocabulary}");
+        }
+        let width = block_width(n_rows);
         let (n_blocks, n_pieces) = (vocabulary.div_ceil(width), n_rows.div_ceil(TASK_ROWS));
         let (mut largest, mut totals) = (vec![0.0; n_blocks * n_rows], vec![0.0; n_blocks * n_rows]);
         let parts = Parts {
@@ -184,11 +194,6 @@ impl Job<'_> {
                 let logits = logits.as_mat();
                 for row in 0..rows {
                     let target = self.targets[first_row + row] as usize;
-                    assert!(
-                        target < self.weight.n(),
-                        "target {target} in a vocabulary of {}",
-                        self.weight.n()
-                    );
                     if (first_col..first_col + cols).contains(&target) {
                         found.row_f32(first_row + row)[0] = logits.get(row, target - first_col);
                     }
@@ -205,21 +210,75 @@ impl Job<'_> {
 /// As many rows as the memory of `room` holds in the storage that products read, laid apart if
 /// they would otherwise have to be copied.
 fn spread(room: MatMut<'_>, precision: Precision) -> MatMut<'_> {
-    let elem = match precision {
-        Precision::F32 => Elem::F32,
-        Precision::Bf16 => Elem::Bf16,
-    };
-    let bytes = room.rows * room.stride * room.elem.bytes();
-    let dense = room.cols * elem.bytes();
-    let is_aliased = dense.is_multiple_of(ALIAS_BYTES) && bytes >= dense + APART_BYTES;
-    let row_bytes = if is_aliased { dense + APART_BYTES } else { dense };
-    let stride = row_bytes / elem.bytes();
+    let elem = elem(precision.dtype());
+    let numbers = room.rows * room.stride * room.elem.bytes() / elem.bytes();
+    // Room for one row alone has none to spare.
+    let stride = gradient_stride(room.cols, elem).min(numbers);
     // SAFETY: the same bytes.
-    unsafe { MatMut::from_raw(room.row_ptr(0), elem, bytes / row_bytes, room.cols, stride) }
+    unsafe { MatMut::from_raw(room.row_ptr(0), elem, numbers / stride, room.cols, stride) }
 }
 
 /// The first of `rows` if they are consecutive.
 fn run_of(rows: &[u32]) -> Option<usize> {
     let (&first, &last) = rows.first().zip(rows.last())?;
     ((last - first) as usize + 1 == rows.len()).then_some(first as usize)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backend::cpu::row::tests::{Buffer, assert_close, assert_same, noise, pools};
+
+    const WIDTH: usize = 8;
+
+    /// Losses, and the gradient of the logits.
+    fn losses(pool: &Pool, isa: Isa, vocabulary: usize, targets: &[u32]) -> (Vec<f32>, Buffer) {
+        let alone = Pool::new(std::num::NonZeroUsize::MIN);
+        let (x, w) = (noise(targets.len() * WIDTH, 1), noise(vocabulary * WIDTH, 2));
+        let mut gradient = Buffer::new(Elem::F32, &vec![0.0; targets.len() * vocabulary]);
+        let job = Job {
+            alone: &alone,
+            isa,
+            precision: Precision::F32,
+            x: Mat::f32(&x, targets.len(), WIDTH),
+            weight: Operand::Rows(Mat::f32(&w, vocabulary, WIDTH)),
+            targets,
+            scale: 0.5,
+            powers: Some(gradient.mat_mut(targets.len(), vocabulary)),
+        };
+        (job.losses(pool), gradient)
+    }
+
+    #[test]
+    fn neither_pieces_nor_threads_change_a_loss() {
+        let (rows, vocabulary) = (TASK_ROWS + 100, 300);
+        let targets: Vec<u32> = (0..rows as u32).map(|row| row * 7 % vocabulary as u32).collect();
+        let (x, w) = (noise(rows * WIDTH, 1), noise(vocabulary * WIDTH, 2));
+        let logit = |row: usize, col: usize| -> f64 {
+            (0..WIDTH).map(|k| f64::from(x[row * WIDTH + k]) * f64::from(w[col * WIDTH + k])).sum()
+        };
+        let expected = targets.iter().enumerate().map(|(row, &target)| {
+            (0..vocabulary).map(|col| logit(row, col).exp()).sum::<f64>().ln() - logit(row, target as usize)
+        });
+        let expected: Vec<f64> = expected.collect();
+        for isa in Isa::available() {
+            let mut of_isa = None;
+            for pool in pools() {
+                let (losses, gradient) = losses(&pool, isa, vocabulary, &targets);
+                let wide: Vec<f64> = losses.iter().map(|&loss| loss.into()).collect();
+                assert_close("loss", &wide, &expected, 1e-6);
+                // What is taken from the target is given to the others.
+                let sums = gradient.wide();
+                let sums = sums.chunks(vocabulary).map(|row| row.iter().sum::<f64>());
+                assert_close("sum", &sums.collect::<Vec<_>>(), &vec![0.0; rows], 1e-5);
+                assert_same(isa, &mut of_isa, (losses, gradient));
+            }
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "target 4 in a vocabulary of 4")]
+    fn a_target_outside_the_vocabulary_is_named() {
+        losses(&pools()[0], Isa::best(), 4, &[4]);
+    }
 }

@@ -157,7 +157,7 @@ impl Default for Cpu {
     }
 }
 
-fn elem(dtype: DType) -> Elem {
+pub(super) fn elem(dtype: DType) -> Elem {
     match dtype {
         DType::Bf16 => Elem::Bf16,
         DType::F32 | DType::U32 => Elem::F32,

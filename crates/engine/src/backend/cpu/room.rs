@@ -6,12 +6,13 @@
 //! holds what it took against what is said here.
 
 use super::attention::Sizes;
-use super::device::Cpu;
+use super::classify::{TASK_LOGITS, block_width, gradient_stride};
+use super::device::{Cpu, elem};
 use super::gemm::{BLOCK_BYTES, LeftShape, copied_bytes};
 use super::view::Elem;
 use crate::backend::Scratch;
 use crate::op::{self, Op};
-use crate::program::{DType, Precision, Program, TensorId};
+use crate::program::{Program, TensorId};
 
 /// A matrix of the program, without its numbers.
 #[derive(Debug, Clone, Copy)]
@@ -25,8 +26,7 @@ struct Shape {
 impl Shape {
     fn of(program: &Program, id: TensorId) -> Self {
         let tensor = program.tensor(id);
-        let elem = if tensor.dtype == DType::Bf16 { Elem::Bf16 } else { Elem::F32 };
-        Self { elem, rows: program.rows(id), cols: tensor.cols, stride: tensor.cols }
+        Self { elem: elem(tensor.dtype), rows: program.rows(id), cols: tensor.cols, stride: tensor.cols }
     }
 
     fn bytes(self) -> usize {
@@ -168,13 +168,11 @@ impl Room<'_> {
 
     /// Every task has a block of logits of its own, and leaves the largest and the sum of each row.
     fn cross_entropy(&self, op: &op::CrossEntropy) -> Scratch {
-        const TASK_LOGITS: usize = 32 * 1024;
         let (x, chunk) = (self.shape(op.x), self.shape(op.chunk));
         let rows = chunk.rows.min(x.rows).max(1);
         let (x, vocabulary) = (Shape { rows, ..x }, chunk.cols);
-        let elem = if self.program.compute() == Precision::F32 { Elem::F32 } else { Elem::Bf16 };
-        // Rows of the gradient are laid apart where they would have to be copied.
-        let gradient = Shape { elem, rows, cols: vocabulary, stride: vocabulary + 32 };
+        let elem = elem(self.program.compute().dtype());
+        let gradient = Shape { elem, rows, cols: vocabulary, stride: gradient_stride(vocabulary, elem) };
         let mut copied = self.product(&[x], vocabulary);
         let mut turned_bytes = 0;
         if op.dx.is_some() {
@@ -185,9 +183,8 @@ impl Room<'_> {
             copied = copied.max(self.product(&[turned], x.cols));
             turned_bytes = turned.bytes();
         }
-        let width = (TASK_LOGITS / rows.min(512)).clamp(64, 256);
         let logits = self.cpu.pool.threads() * TASK_LOGITS * 4;
-        let parts = 2 * vocabulary.div_ceil(width) * rows * 4;
+        let parts = 2 * vocabulary.div_ceil(block_width(rows)) * rows * 4;
         Scratch { kept: self.kept(copied) + logits + turned_bytes, passing: parts }
     }
 

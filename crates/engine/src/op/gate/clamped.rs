@@ -13,6 +13,7 @@
 //! OpenAI, "gpt-oss-120b & gpt-oss-20b Model Card", 2025, arXiv 2508.10925, section 2.2, and the
 //! model's published code: α = 1.702, L = 7.
 
+use super::sigmoid;
 use crate::derive::Derive;
 use crate::op::{Access, Host, Operation, Real, expect_cols, expect_reals, expect_rows};
 use crate::program::{Extent, Program, ShapeError, TensorId};
@@ -59,7 +60,7 @@ fn parts<R: Real>(gate_up: &[R], clamp: Clamp) -> (R, R, R) {
     let [alpha, limit] = [clamp.alpha, clamp.limit].map(|x| R::from_f64(f64::from(x)));
     let gate = least(gate_up[0], limit);
     let up = -least(-least(gate_up[1], limit), limit);
-    (gate, up, R::one() / (R::one() + (-(alpha * gate)).exp()))
+    (gate, up, sigmoid(alpha * gate))
 }
 
 impl Operation for ClampedSwiGlu {

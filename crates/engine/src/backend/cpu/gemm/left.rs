@@ -11,7 +11,7 @@ use crate::backend::cpu::view::{Elem, Mat};
 
 /// Rows this many bytes apart, or a multiple of it, fall into one set of a
 /// first cache and drive each other out.
-const ALIAS_BYTES: usize = 4096;
+pub(in crate::backend::cpu) const ALIAS_BYTES: usize = 4096;
 /// Products of fewer panels do not repay a copy of A.
 const FEW_PANELS: usize = 4;
 /// Words of a cache line.

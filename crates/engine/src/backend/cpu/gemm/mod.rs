@@ -39,7 +39,8 @@ mod transpose;
 mod visit;
 mod word;
 
-pub(super) use left::{BLOCK_BYTES, LeftShape, copied_bytes};
+pub(super) use kernel::PANEL;
+pub(super) use left::{ALIAS_BYTES, BLOCK_BYTES, LeftShape, copied_bytes};
 pub use panels::{Panels, PanelsView};
 pub use saturate::saturate;
 pub use transpose::transpose;

@@ -26,7 +26,7 @@ use crate::backend::cpu::view::Mat;
 use std::ops::Range;
 
 /// Columns of a panel: the width of every tile.
-pub(super) const PANEL: usize = 32;
+pub(in crate::backend::cpu) const PANEL: usize = 32;
 /// The most rows a tile has.
 pub(super) const TILE_ROWS: usize = 12;
 
