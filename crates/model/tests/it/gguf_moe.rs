@@ -5,16 +5,11 @@ use std::path::Path;
 
 use penname_model::weights::Outgoing;
 use penname_model::weights::gguf::{ALL, Array, Kind, Metadata, Value, write_gguf};
-use penname_model::{Checkpoint, Config, Method, RopeScaling, Storage};
+use penname_model::{Checkpoint, Config, RopeScaling, Storage};
 
-use crate::golden::{Golden, at_once, golden};
+use crate::golden::{Golden, golden, losses};
 
 type Tensors = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
-
-/// Losses of every row under weights as they are.
-fn losses(golden: &Golden) -> Vec<f32> {
-    at_once(golden, Method::Frozen, &BTreeMap::new()).losses
-}
 
 #[test]
 fn a_gguf_file_is_the_same_model() {

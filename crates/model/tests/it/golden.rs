@@ -150,6 +150,43 @@ pub(crate) fn at_once(golden: &Golden, method: Method, pairs: &BTreeMap<String, 
     run(golden, &Step { method, pairs, keep: Keep::All, micro: std::slice::from_ref(&golden.documents) })
 }
 
+/// Losses of every row under weights as they are.
+pub(crate) fn losses(golden: &Golden) -> Vec<f32> {
+    at_once(golden, Method::Frozen, &BTreeMap::new()).losses
+}
+
+/// Asserts that it does not matter which documents are packed together, or how many at a time.
+pub(crate) fn assert_packing_changes_nothing(name: &str, methods: &[Method]) {
+    let golden = golden(name);
+    let one_by_one: Vec<Vec<Vec<u32>>> = golden.documents.iter().map(|ids| vec![ids.clone()]).collect();
+    let (_, pairs) = lora(name);
+    for method in methods {
+        let together = at_once(&golden, method.clone(), &pairs);
+        let apart = run(
+            &golden,
+            &Step { method: method.clone(), pairs: &pairs, keep: Keep::All, micro: &one_by_one },
+        );
+        assert_close("losses", &apart.losses, &together.losses, 1e-6);
+        for (name, gradient) in &together.gradients {
+            assert_close(name, &apart.gradients[name], gradient, 1e-5);
+        }
+    }
+}
+
+/// Asserts that what is computed again is the same to the last bit.
+pub(crate) fn assert_recomputing_changes_nothing(name: &str, methods: &[Method]) {
+    let golden = golden(name);
+    let micro = std::slice::from_ref(&golden.documents);
+    let (_, pairs) = lora(name);
+    for method in methods {
+        let kept = at_once(&golden, method.clone(), &pairs);
+        for keep in Keep::ALL {
+            let again = run(&golden, &Step { method: method.clone(), pairs: &pairs, keep, micro });
+            assert_eq!(again, kept, "{keep:?}");
+        }
+    }
+}
+
 /// Asserts that no number is further off than `tolerance` of the largest.
 pub(crate) fn assert_close(what: &str, found: &[f32], expected: &[f32], tolerance: f32) {
     assert_eq!(found.len(), expected.len(), "{what}");

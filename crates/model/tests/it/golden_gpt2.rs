@@ -10,15 +10,11 @@ use penname_model::{Checkpoint, Config, Keeping, Method, Parameters, Purpose, St
 use serde_json::{Value as Json, json};
 
 use crate::golden::{
-    Golden, assert_close, assert_expected, assert_logits, at_once, cpu, folder, full, golden, lora, network,
+    Golden, assert_close, assert_expected, assert_logits, at_once, cpu, folder, full, golden, lora, losses,
+    network,
 };
 
 const TIED: &str = "gpt2/tied";
-
-/// Losses of every row under weights as they are.
-fn losses(golden: &Golden) -> Vec<f32> {
-    at_once(golden, Method::Frozen, &BTreeMap::new()).losses
-}
 
 #[test]
 fn logits_are_those_of_transformers() {

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use penname_engine::{Keep, Role, derive};
+use penname_engine::{Role, derive};
 use penname_model::adapter::Trainable;
 use penname_model::peft::AdapterConfig;
 use penname_model::{Method, Purpose};
 
 use crate::golden::{
-    Step, assert_close, assert_expected, assert_logits, at_once, full, golden, lora, network, run,
+    assert_expected, assert_logits, assert_packing_changes_nothing, assert_recomputing_changes_nothing,
+    at_once, full, golden, lora, network,
 };
 
 #[test]
@@ -34,31 +35,12 @@ fn a_low_rank_pair_has_the_gradients_of_peft() {
 
 #[test]
 fn packed_documents_and_micro_batches_change_nothing() {
-    let golden = golden("llama/tied");
-    let one_by_one: Vec<Vec<Vec<u32>>> = golden.documents.iter().map(|ids| vec![ids.clone()]).collect();
-    let (low_rank, pairs) = lora("llama/tied");
-    for method in [full(), low_rank] {
-        let together = at_once(&golden, method.clone(), &pairs);
-        let apart = run(&golden, &Step { method, pairs: &pairs, keep: Keep::All, micro: &one_by_one });
-        assert_close("losses", &apart.losses, &together.losses, 1e-6);
-        for (name, gradient) in &together.gradients {
-            assert_close(name, &apart.gradients[name], gradient, 1e-5);
-        }
-    }
+    assert_packing_changes_nothing("llama/tied", &[full(), lora("llama/tied").0]);
 }
 
 #[test]
 fn what_is_computed_again_is_the_same_to_the_last_bit() {
-    let golden = golden("llama/tied");
-    let micro = std::slice::from_ref(&golden.documents);
-    let (low_rank, pairs) = lora("llama/tied");
-    for method in [full(), low_rank] {
-        let kept = at_once(&golden, method.clone(), &pairs);
-        for keep in Keep::ALL {
-            let again = run(&golden, &Step { method: method.clone(), pairs: &pairs, keep, micro });
-            assert_eq!(again, kept, "{keep:?}");
-        }
-    }
+    assert_recomputing_changes_nothing("llama/tied", &[full(), lora("llama/tied").0]);
 }
 
 #[test]

@@ -3,13 +3,13 @@
 
 use std::collections::BTreeMap;
 
-use penname_engine::{Extent, Keep, Precision, Role, Section, derive};
+use penname_engine::{Extent, Precision, Role, Section, derive};
 use penname_model::peft::AdapterConfig;
 use penname_model::{Keeping, Method, Packed, Parameters, Purpose, Quantizer, Scorer, Setup, build};
 
 use crate::golden::{
-    Golden, Outcome, Step, assert_close, assert_expected, assert_logits, at_once, cpu, full, golden, lora,
-    network, run,
+    Golden, Outcome, assert_close, assert_expected, assert_logits, assert_packing_changes_nothing,
+    assert_recomputing_changes_nothing, at_once, cpu, full, golden, lora, network,
 };
 
 pub(crate) const QWEN: [&str; 2] = ["qwen3_moe/renormalised", "qwen3_moe/plain"];
@@ -65,31 +65,12 @@ fn low_rank_pairs_have_the_gradients_of_peft() {
 
 #[test]
 fn packed_documents_and_micro_batches_change_nothing() {
-    for name in WITH_PAIRS {
-        let golden = golden(name);
-        let one_by_one: Vec<Vec<Vec<u32>>> = golden.documents.iter().map(|ids| vec![ids.clone()]).collect();
-        let (method, pairs) = lora(name);
-        let together = at_once(&golden, method.clone(), &pairs);
-        let apart = run(&golden, &Step { method, pairs: &pairs, keep: Keep::All, micro: &one_by_one });
-        assert_close("losses", &apart.losses, &together.losses, 1e-6);
-        for (name, gradient) in &together.gradients {
-            assert_close(name, &apart.gradients[name], gradient, 1e-5);
-        }
-    }
+    WITH_PAIRS.into_iter().for_each(|name| assert_packing_changes_nothing(name, &[lora(name).0]));
 }
 
 #[test]
 fn what_is_computed_again_is_the_same_to_the_last_bit() {
-    for name in WITH_PAIRS {
-        let golden = golden(name);
-        let micro = std::slice::from_ref(&golden.documents);
-        let (method, pairs) = lora(name);
-        let kept = at_once(&golden, method.clone(), &pairs);
-        for keep in Keep::ALL {
-            let again = run(&golden, &Step { method: method.clone(), pairs: &pairs, keep, micro });
-            assert_eq!(again, kept, "{keep:?}");
-        }
-    }
+    WITH_PAIRS.into_iter().for_each(|name| assert_recomputing_changes_nothing(name, &[lora(name).0]));
 }
 
 #[test]

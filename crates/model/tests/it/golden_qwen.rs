@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use penname_engine::op::Op;
-use penname_engine::{DType, Keep, Section, derive};
+use penname_engine::{DType, Section, derive};
 use penname_model::merge::{save_merged, save_trained};
 use penname_model::peft::load_adapter;
 use penname_model::weights::Outgoing;
@@ -13,17 +13,12 @@ use penname_model::weights::gguf::{ALL, Array, Kind, Metadata, Value, write_gguf
 use penname_model::{Checkpoint, Config, Method, Purpose, Storage};
 
 use crate::golden::{
-    Golden, Step, assert_close, assert_expected, assert_logits, at_once, folder, full, golden, lora, network,
-    run,
+    Golden, assert_close, assert_expected, assert_logits, assert_packing_changes_nothing,
+    assert_recomputing_changes_nothing, at_once, folder, full, golden, lora, losses, network,
 };
 
 const ALL_SHAPES: [&str; 3] = ["qwen2/tied", "qwen3/tied", "qwen3/untied"];
 const WITH_PAIRS: [&str; 2] = ["qwen2/tied", "qwen3/tied"];
-
-/// Losses of every row under weights as they are.
-fn losses(golden: &Golden) -> Vec<f32> {
-    at_once(golden, Method::Frozen, &BTreeMap::new()).losses
-}
 
 /// Through the cache, as answers are written.
 #[test]
@@ -50,31 +45,12 @@ fn a_low_rank_pair_has_the_gradients_of_peft() {
 
 #[test]
 fn packed_documents_and_micro_batches_change_nothing() {
-    let golden = golden("qwen3/tied");
-    let one_by_one: Vec<Vec<Vec<u32>>> = golden.documents.iter().map(|ids| vec![ids.clone()]).collect();
-    let (low_rank, pairs) = lora("qwen3/tied");
-    for method in [full(), low_rank] {
-        let together = at_once(&golden, method.clone(), &pairs);
-        let apart = run(&golden, &Step { method, pairs: &pairs, keep: Keep::All, micro: &one_by_one });
-        assert_close("losses", &apart.losses, &together.losses, 1e-6);
-        for (name, gradient) in &together.gradients {
-            assert_close(name, &apart.gradients[name], gradient, 1e-5);
-        }
-    }
+    assert_packing_changes_nothing("qwen3/tied", &[full(), lora("qwen3/tied").0]);
 }
 
 #[test]
 fn what_is_computed_again_is_the_same_to_the_last_bit() {
-    let golden = golden("qwen3/tied");
-    let micro = std::slice::from_ref(&golden.documents);
-    let (low_rank, pairs) = lora("qwen3/tied");
-    for method in [full(), low_rank] {
-        let kept = at_once(&golden, method.clone(), &pairs);
-        for keep in Keep::ALL {
-            let again = run(&golden, &Step { method: method.clone(), pairs: &pairs, keep, micro });
-            assert_eq!(again, kept, "{keep:?}");
-        }
-    }
+    assert_recomputing_changes_nothing("qwen3/tied", &[full(), lora("qwen3/tied").0]);
 }
 
 /// The gains of frozen heads have no gradient, and stay f32 whatever products are rounded to.

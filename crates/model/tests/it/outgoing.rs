@@ -5,17 +5,12 @@ use std::collections::BTreeMap;
 use penname_model::merge::write_whole;
 use penname_model::peft::{AdapterConfig, Pair, load_adapter};
 use penname_model::weights::gguf::{Metadata, Value, model_metadata, read_lora, write_lora, write_model};
-use penname_model::{Checkpoint, Config, Method, Storage, Whole};
+use penname_model::{Checkpoint, Config, Storage, Whole};
 
-use crate::golden::{Golden, at_once, folder, golden};
+use crate::golden::{Golden, folder, golden, losses};
 
 /// Small models of every family, each with an adapter beside it.
 const MODELS: &[&str] = &["gpt2/tied", "llama/tied", "qwen2/tied", "qwen3/tied"];
-
-/// Losses of every row.
-fn losses(golden: &Golden) -> Vec<f32> {
-    at_once(golden, Method::Frozen, &BTreeMap::new()).losses
-}
 
 fn written(golden: &Golden, storage: Storage, path: &std::path::Path) -> Checkpoint {
     let metadata = model_metadata(&golden.config, "a model", storage).unwrap();
