@@ -22,7 +22,12 @@ struct Chain {
     weights: Vec<TensorId>,
 }
 
-fn chain() -> Chain {
+/// Ids of the loss; a gradient of its weights is small.
+const VOCABULARY: usize = 40;
+/// So many that a gradient of its weights is memory of its own, which counts as zeros before it is written.
+const LARGE_VOCABULARY: usize = 40_000;
+
+fn chain(vocabulary: usize) -> Chain {
     let mut program = Program::new(Extent::tokens(TOKENS), Precision::F32);
     let x = program.input("x", Rows::Tokens, WIDTH, DType::F32);
     let targets = program.input("targets", Rows::Tokens, 1, DType::U32);
@@ -55,10 +60,10 @@ fn chain() -> Chain {
         h = next;
     }
     program.enter_block(None);
-    let head = program.weight("head", 40, WIDTH, DType::F32, true);
+    let head = program.weight("head", vocabulary, WIDTH, DType::F32, true);
     weights.push(head);
     let losses = program.activation("losses", Rows::Tokens, 1, DType::F32);
-    let logits = program.activation("logits", Rows::Fixed(8), 40, DType::F32);
+    let logits = program.activation("logits", Rows::Fixed(8), vocabulary, DType::F32);
     program.push(
         Section::Forward,
         CrossEntropy {
@@ -76,30 +81,80 @@ fn chain() -> Chain {
     Chain { program, x, targets, scale, weights }
 }
 
+/// A chain with weights and inputs on the processor.
+struct Trial {
+    chain: Chain,
+    cpu: Cpu,
+    session: Session,
+}
+
+impl Trial {
+    fn new(vocabulary: usize, keep: Keep) -> Self {
+        let mut chain = chain(vocabulary);
+        plan::recompute(&mut chain.program, keep);
+        chain.program.check().unwrap();
+        let mut cpu = Cpu::new();
+        let mut session = Session::new(chain.program.clone(), &mut cpu).unwrap();
+        let extent = Extent::tokens(TOKENS);
+        let values = |n: usize, seed: u64| noise(n, seed).into_iter().map(|v| v as f32).collect::<Vec<f32>>();
+        for (seed, &weight) in (50..).zip(&chain.weights) {
+            let n = chain.program.rows(weight) * chain.program.cols(weight);
+            let buffer = cpu.allocate(chain.program.bytes(weight)).unwrap();
+            session.bind(weight, buffer);
+            session.write(&mut cpu, weight, extent, &values(n, seed));
+        }
+        session.write(&mut cpu, chain.x, extent, &values(TOKENS * WIDTH, 1));
+        session.write(&mut cpu, chain.scale, extent, &[1.0 / TOKENS as f32]);
+        let targets: Vec<u32> = (0..TOKENS).map(|i| (i * 7 % vocabulary) as u32).collect();
+        session.write_ids(&mut cpu, chain.targets, extent, &targets);
+        Self { chain, cpu, session }
+    }
+
+    fn run(&mut self, sections: &[Section]) {
+        for &section in sections {
+            self.session.run(&mut self.cpu, section, Extent::tokens(TOKENS)).unwrap();
+        }
+    }
+
+    fn gradients(&mut self) -> Vec<Vec<f32>> {
+        let program = &self.chain.program;
+        let gradients = self.chain.weights.iter().map(|w| program.gradient(*w).unwrap());
+        gradients.map(|id| self.session.read(&mut self.cpu, id, Extent::tokens(TOKENS))).collect()
+    }
+}
+
+const MICRO_BATCH: [Section; 2] = [Section::Forward, Section::Backward];
+
 /// Every gradient of the chain on the processor.
 fn gradients(keep: Keep) -> Vec<Vec<f32>> {
-    let mut chain = chain();
-    plan::recompute(&mut chain.program, keep);
-    chain.program.check().unwrap();
-    let mut cpu = Cpu::new();
-    let mut session = Session::new(chain.program.clone(), &mut cpu).unwrap();
-    let extent = Extent::tokens(TOKENS);
-    let values = |n: usize, seed: u64| noise(n, seed).into_iter().map(|v| v as f32).collect::<Vec<f32>>();
-    for (seed, &weight) in (50..).zip(&chain.weights) {
-        let n = chain.program.rows(weight) * chain.program.cols(weight);
-        let buffer = cpu.allocate(chain.program.bytes(weight)).unwrap();
-        session.bind(weight, buffer);
-        session.write(&mut cpu, weight, extent, &values(n, seed));
+    let mut trial = Trial::new(VOCABULARY, keep);
+    trial.run(&[Section::Begin]);
+    trial.run(&MICRO_BATCH);
+    trial.gradients()
+}
+
+#[test]
+fn gradients_add_up_over_micro_batches_and_begin_anew_with_a_step() {
+    for vocabulary in [VOCABULARY, LARGE_VOCABULARY] {
+        let mut trial = Trial::new(vocabulary, Keep::All);
+        trial.run(&[Section::Begin]);
+        assert!(trial.gradients().iter().flatten().all(|g| *g == 0.0), "{vocabulary}: at first");
+        trial.run(&MICRO_BATCH);
+        let once = trial.gradients();
+        assert!(once.iter().all(|gradient| gradient.iter().any(|g| *g != 0.0)));
+        trial.run(&MICRO_BATCH);
+        for (twice, once) in trial.gradients().iter().flatten().zip(once.iter().flatten()) {
+            assert!(
+                (twice - 2.0 * once).abs() <= 1e-5 * once.abs().max(1e-3),
+                "{vocabulary}: {once}, {twice}"
+            );
+        }
+        trial.run(&[Section::Begin]);
+        trial.run(&MICRO_BATCH);
+        assert!(trial.gradients() == once, "{vocabulary}: a second step");
+        trial.run(&[Section::Begin]);
+        assert!(trial.gradients().iter().flatten().all(|g| *g == 0.0), "{vocabulary}: before a third");
     }
-    session.write(&mut cpu, chain.x, extent, &values(TOKENS * WIDTH, 1));
-    session.write(&mut cpu, chain.scale, extent, &[1.0 / TOKENS as f32]);
-    let targets: Vec<u32> = (0..TOKENS as u32).map(|i| i * 7 % 40).collect();
-    session.write_ids(&mut cpu, chain.targets, extent, &targets);
-    for section in [Section::Begin, Section::Forward, Section::Backward] {
-        session.run(&mut cpu, section, extent).unwrap();
-    }
-    let program = &chain.program;
-    chain.weights.iter().map(|w| session.read(&mut cpu, program.gradient(*w).unwrap(), extent)).collect()
 }
 
 #[test]
@@ -114,7 +169,7 @@ fn recomputing_gives_the_same_gradients_to_the_last_bit() {
 #[test]
 fn keeping_less_takes_less_memory() {
     let arena = |keep: Keep| {
-        let mut program = chain().program;
+        let mut program = chain(VOCABULARY).program;
         plan::recompute(&mut program, keep);
         Plan::new(&program).arena_bytes
     };
@@ -125,7 +180,7 @@ fn keeping_less_takes_less_memory() {
 #[test]
 fn tensors_that_live_together_lie_apart() {
     for keep in Keep::ALL {
-        let mut program = chain().program;
+        let mut program = chain(VOCABULARY).program;
         plan::recompute(&mut program, keep);
         let plan = Plan::new(&program);
         for (at, step) in program.steps().iter().enumerate() {
@@ -157,7 +212,7 @@ fn tensors_that_live_together_lie_apart() {
 
 #[test]
 fn a_gradient_exists_for_trainable_weights_only() {
-    let mut chain = chain();
+    let mut chain = chain(VOCABULARY);
     assert_eq!(chain.program.trainable().len(), chain.weights.len());
     let mut frozen = Program::new(Extent::tokens(4), Precision::F32);
     let x = frozen.input("x", Rows::Tokens, WIDTH, DType::F32);
@@ -174,7 +229,7 @@ fn a_gradient_exists_for_trainable_weights_only() {
 
 #[test]
 fn the_null_device_counts_what_the_plan_says_and_refuses_more() {
-    let chain = chain();
+    let chain = chain(VOCABULARY);
     let memory = Plan::new(&chain.program).memory;
     let mut null = Null::new();
     let mut session = Session::new(chain.program.clone(), &mut null).unwrap();
@@ -192,7 +247,7 @@ fn the_null_device_counts_what_the_plan_says_and_refuses_more() {
 #[test]
 fn more_rows_than_planned_are_refused() {
     let mut null = Null::new();
-    let mut session = Session::new(chain().program, &mut null).unwrap();
+    let mut session = Session::new(chain(VOCABULARY).program, &mut null).unwrap();
     let run = session.run(&mut null, Section::Forward, Extent::tokens(TOKENS + 1));
     assert!(matches!(run, Err(DeviceError::TooManyRows { found: 25, capacity: 24, .. })));
 }

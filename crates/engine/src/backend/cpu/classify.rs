@@ -82,8 +82,7 @@ impl Cpu {
         if let Some(dweight) = op.dweight {
             let dlogits = self.transposed(dlogits);
             let segment = Segment { a: dlogits.mat(), b: Operand::Columns(x) };
-            let accumulate = Epilogue { accumulate: true, ..Epilogue::default() };
-            self.product(bound, &[segment], &accumulate, self.mat_mut(bound, dweight));
+            self.add_product(bound, segment, dweight);
         }
     }
 

@@ -96,6 +96,25 @@ impl Cpu {
         unsafe { MatMut::from_raw(self.address(view), elem(view.dtype), view.rows, view.cols, view.cols) }
     }
 
+    /// A sum that is about to be added to, and whether there is anything in it yet.
+    pub(super) fn sum_mut(&self, bound: &Bound<'_>, id: TensorId) -> (MatMut<'_>, bool) {
+        let is_empty = match self.whole(bound.view(id)) {
+            Some(memory) => memory.is_still_zeros(),
+            None => false,
+        };
+        (self.mat_mut(bound, id), !is_empty)
+    }
+
+    /// The memory of a tensor that has all of it to itself.
+    pub(super) fn whole(&self, view: View) -> Option<&Memory> {
+        match self.buffer(view.buffer) {
+            Buffer::Plain(memory) if memory.len() == view.rows * view.cols * view.dtype.bytes() => {
+                Some(memory)
+            }
+            _ => None,
+        }
+    }
+
     pub(super) fn ids(&self, bound: &Bound<'_>, id: TensorId) -> &[u32] {
         let view = bound.view(id);
         debug_assert_eq!(view.dtype, DType::U32);

@@ -26,6 +26,12 @@ impl Cpu {
         gemm(&self.pool, self.isa, bound.program.compute(), segments, epilogue, c);
     }
 
+    /// Adds a product to a gradient.
+    pub(super) fn add_product(&self, bound: &Bound<'_>, segment: Segment<'_>, gradient: TensorId) {
+        let (sum, accumulate) = self.sum_mut(bound, gradient);
+        self.product(bound, &[segment], &Epilogue { accumulate, ..Epilogue::default() }, sum);
+    }
+
     pub(super) fn linear(&self, bound: &Bound<'_>, op: &op::Linear) {
         let x = self.mat(bound, op.x);
         let y = self.mat_mut(bound, op.y);
@@ -119,8 +125,7 @@ impl Cpu {
         if let (Some(dweight), Some(x)) = (part.dweight, x) {
             let dy = self.transposed(dy);
             let segment = Segment { a: dy.mat(), b: Operand::Columns(self.mat(bound, x)) };
-            let accumulate = Epilogue { accumulate: true, ..Epilogue::default() };
-            self.product(bound, &[segment], &accumulate, self.mat_mut(bound, dweight));
+            self.add_product(bound, segment, dweight);
         }
         if let Some(dbias) = part.dbias {
             elementwise::add_column_sums(&self.pool, self.isa, dy, self.floats_mut(bound, dbias));

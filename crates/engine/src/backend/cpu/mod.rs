@@ -25,6 +25,7 @@ mod mixture;
 pub mod norm;
 pub mod optimizer;
 pub mod pool;
+mod prefetch;
 pub mod random;
 mod room;
 pub mod rope;

@@ -4,11 +4,22 @@
 //! once whatever the storage of its matrices, and may write where it reads: a
 //! block is copied before it is written, and no two slices ever overlap.
 
+use super::prefetch::ask_for;
 use super::view::{Elem, Mat, MatMut};
 use half::bf16;
 
 /// Numbers in one piece of a row: a few buffers of this length fit the nearest cache.
 pub(super) const BLOCK: usize = 1024;
+
+/// How far ahead numbers are asked for, in bytes.
+const AHEAD: usize = 4096;
+
+/// Bytes from a number to the one that is asked for with it: further on in whole rows, which are walked
+/// through in order; in rows that are part of wider ones, the same columns of a later row.
+#[inline(always)]
+fn ahead(row_bytes: usize, stride_bytes: usize) -> usize {
+    if row_bytes == stride_bytes { AHEAD } else { (AHEAD / stride_bytes.max(1)).max(1) * stride_bytes }
+}
 
 /// Rows that make one task of the pool: some ten microseconds of work.
 pub(super) fn rows_per_task(cols: usize) -> usize {
@@ -24,6 +35,9 @@ pub(super) fn blocks(cols: usize) -> impl Iterator<Item = (usize, usize)> {
 /// Copies `into.len()` numbers of a row, from column `at`, widened to f32.
 #[inline(always)]
 pub(super) fn read(mat: Mat<'_>, row: usize, at: usize, into: &mut [f32]) {
+    let size = mat.elem.bytes();
+    let next = mat.row_ptr(row).wrapping_add(at * size + ahead(mat.cols * size, mat.stride * size));
+    ask_for(next, into.len() * size);
     match mat.elem {
         Elem::F32 => into.copy_from_slice(&mat.row_f32(row)[at..at + into.len()]),
         Elem::Bf16 => widen(&mat.row_bf16(row)[at..at + into.len()], into),
@@ -38,6 +52,8 @@ pub(super) fn read(mat: Mat<'_>, row: usize, at: usize, into: &mut [f32]) {
 pub(super) unsafe fn write(mat: MatMut<'_>, row: usize, at: usize, from: &[f32]) {
     assert!(row < mat.rows && at + from.len() <= mat.cols);
     let ptr = mat.row_ptr(row).wrapping_add(at * mat.elem.bytes());
+    let size = mat.elem.bytes();
+    ask_for(ptr.wrapping_add(ahead(mat.cols * size, mat.stride * size)).cast_const(), from.len() * size);
     match mat.elem {
         Elem::F32 => {
             // SAFETY: in bounds by the assertion, exclusive by the caller's promise.

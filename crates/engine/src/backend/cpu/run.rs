@@ -1,6 +1,7 @@
 //! One operation at a time: from tensors of a program to the kernel that serves them.
 
 use super::device::{Buffer, Cpu};
+use super::memory::Memory;
 use super::view::{Elem, Mat, MatMut};
 use super::{attention, cached, elementwise, embed, head_norm, layer_norm, norm, optimizer, random, rope};
 use crate::backend::Bound;
@@ -237,7 +238,9 @@ impl Cpu {
     }
 
     pub(super) fn zero(&self, bound: &Bound<'_>, op: &op::Zero) {
-        elementwise::fill(&self.pool, self.isa, 0.0, self.mat_mut(bound, op.x));
+        if !self.whole(bound.view(op.x)).is_some_and(Memory::count_as_zeros) {
+            elementwise::fill(&self.pool, self.isa, 0.0, self.mat_mut(bound, op.x));
+        }
     }
 }
 

@@ -11,7 +11,8 @@ use super::word::Form;
 use super::{Epilogue, Operand, Precision, Segment, pack, scratch};
 use crate::backend::cpu::isa::Isa;
 use crate::backend::cpu::pool::Pool;
-use crate::backend::cpu::view::{Mat, MatMut};
+use crate::backend::cpu::prefetch::ask_for;
+use crate::backend::cpu::view::{Elem, Mat, MatMut};
 use std::ops::Range;
 
 /// Rows of A that are converted in one task.
@@ -190,6 +191,12 @@ impl Product<'_> {
             let rows = self.rows(tile);
             let (mut strips, n_strips) = self.strips(step, rows.start, panels);
             for (p, panel) in panels.clone().enumerate() {
+                self.look_ahead(step, tile, panel);
+                self.look_ahead_left(
+                    &strips[..n_strips],
+                    (rows.start, rows.end),
+                    part(rows.len(), panels.len(), p),
+                );
                 // SAFETY: rows, columns and words exist in both operands.
                 unsafe {
                     let sum = sums.at(t, p);
@@ -203,6 +210,34 @@ impl Product<'_> {
                         strip.b = strip.b.wrapping_add(strip.panel_bytes);
                     }
                 }
+            }
+        }
+    }
+
+    /// Asks for what finishing a tile reads and writes: it comes from far memory, and arrives while
+    /// the tile is multiplied.
+    fn look_ahead(&self, step: &Step, tile: usize, panel: usize) {
+        if !step.is_last {
+            return;
+        }
+        let cols = self.cols(panel);
+        let line = |first: *const u8, elem: Elem| {
+            ask_for(first.wrapping_add(cols.start * elem.bytes()), cols.len() * elem.bytes());
+        };
+        for row in self.rows(tile) {
+            line(self.c.row_ptr(row).cast_const(), self.c.elem);
+            if let Some(add) = self.epilogue.add {
+                line(add.row_ptr(row), add.elem);
+            }
+        }
+    }
+
+    /// Asks for some of the rows of A that follow those of a tile, whose rows end at `end`.
+    fn look_ahead_left(&self, strips: &[Strip], (start, end): (usize, usize), rows: Range<usize>) {
+        let after = end - start;
+        for row in rows.filter(|row| end + row < self.c.rows) {
+            for strip in strips {
+                ask_for(strip.a.wrapping_add((after + row) * strip.a_stride), strip.words * 4);
             }
         }
     }

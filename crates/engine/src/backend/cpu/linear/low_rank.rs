@@ -166,8 +166,7 @@ impl Cpu {
         targets: &[Option<TensorId>],
     ) {
         if let [Some(target)] = targets {
-            let accumulate = Epilogue { accumulate: true, ..Epilogue::default() };
-            return self.product(bound, &[segment], &accumulate, self.mat_mut(bound, *target));
+            return self.add_product(bound, segment, *target);
         }
         if targets.iter().all(Option::is_none) {
             return;

@@ -35,20 +35,6 @@ pub(super) fn coded_panel<'a>(operand: &'a Operand<'a>, panel: usize) -> Option<
     }
 }
 
-/// Asks for bytes that are read soon: what is packed lies in stretches further apart than
-/// processors foresee, and the weights of a model come from far memory.
-#[inline(always)]
-pub(super) fn ask_for(from: *const u8, n_bytes: usize) {
-    #[cfg(target_arch = "x86_64")]
-    for at in (0..n_bytes).step_by(64) {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        // SAFETY: asking for memory changes nothing but speed, whatever the address.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(from.wrapping_add(at).cast()) };
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = (from, n_bytes);
-}
-
 /// Packs words `words` of panel number `panel` of `operand` to `to`.
 ///
 /// # Safety

@@ -1,10 +1,10 @@
 //! Panels from stored panels of another form or direction.
 
-use super::ask_for;
 use crate::backend::cpu::gemm::PanelsView;
 use crate::backend::cpu::gemm::kernel::{Kernel, PANEL};
 use crate::backend::cpu::gemm::panels::Content;
 use crate::backend::cpu::gemm::word::Form;
+use crate::backend::cpu::prefetch::ask_for;
 use crate::backend::cpu::view::{Elem, Mat};
 use std::ops::Range;
 

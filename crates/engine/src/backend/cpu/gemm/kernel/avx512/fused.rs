@@ -13,7 +13,7 @@
 use super::decode::{self, Sink};
 use super::{CodedRows, PANEL, Tile, dot_splat};
 use crate::backend::cpu::gemm::coded::GROUP;
-use crate::backend::cpu::gemm::pack::ask_for;
+use crate::backend::cpu::prefetch::ask_for;
 use crate::coding::Coding;
 use std::arch::x86_64::{__m512, __m512bh, __m512i, _mm512_loadu_ps, _mm512_setzero_ps, _mm512_storeu_ps};
 use std::mem::transmute;
