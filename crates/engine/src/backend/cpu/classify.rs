@@ -4,13 +4,14 @@
 //! exponentials while they are in its cache; see [`super::loss`]. When all blocks of the rows are
 //! known, the exponentials become the gradient where they lie.
 
-use super::device::{Cpu, elem};
+use super::device::Cpu;
 use super::elementwise;
 use super::embed;
 use super::gemm::{ALIAS_BYTES, Epilogue, Operand, PANEL, Segment, gemm, scratch};
 use super::isa::Isa;
 use super::loss::{self, Parts, Settled, WIDEST};
 use super::pool::Pool;
+use super::tensor::elem;
 use super::view::{Elem, Mat, MatMut};
 use crate::backend::Bound;
 use crate::op::{self, IGNORE};

@@ -7,7 +7,7 @@ mod low_rank;
 use super::device::Cpu;
 use super::elementwise;
 use super::gemm::scratch::Held;
-use super::gemm::{Epilogue, Operand, Segment, gemm, transpose};
+use super::gemm::{Epilogue, Operand, Product, Segment, gemm, gemms, transpose};
 use super::view::{Elem, Mat, MatMut};
 use crate::backend::Bound;
 use crate::op;
@@ -26,6 +26,11 @@ impl Cpu {
         gemm(&self.pool, self.isa, bound.program.compute(), segments, epilogue, c);
     }
 
+    /// As [`Cpu::product`] for several that do not wait for each other.
+    pub(super) fn products(&self, bound: &Bound<'_>, products: &[Product<'_>]) {
+        gemms(&self.pool, self.isa, bound.program.compute(), products);
+    }
+
     /// Adds a product to a gradient.
     pub(super) fn add_product(&self, bound: &Bound<'_>, segment: Segment<'_>, gradient: TensorId) {
         let (sum, accumulate) = self.sum_mut(bound, gradient);
@@ -39,23 +44,33 @@ impl Cpu {
         if let Some(hidden) = op.hidden {
             self.hidden(bound, x, &pairs, self.mat_mut(bound, hidden));
         }
+        let hidden = op.hidden.map(|hidden| self.mat(bound, hidden));
+        let segments: Vec<Vec<Segment<'_>>> = op
+            .parts
+            .iter()
+            .zip(&pairs)
+            .map(|(part, pair)| {
+                let base = Segment { a: x, b: self.forward_operand(bound, part.weight) };
+                let low = pair.as_ref().zip(hidden).map(|(pair, hidden)| Segment {
+                    a: pair.columns(hidden),
+                    b: self.forward_operand(bound, pair.spec.b),
+                });
+                std::iter::once(base).chain(low).collect()
+            })
+            .collect();
         let mut at = 0;
-        for (part, pair) in op.parts.iter().zip(&pairs) {
-            let base = Segment { a: x, b: self.forward_operand(bound, part.weight) };
-            let outputs = base.b.n();
+        let mut products = Vec::with_capacity(segments.len());
+        for (part, segments) in op.parts.iter().zip(&segments) {
+            let outputs = segments[0].b.n();
             let epilogue = Epilogue {
                 bias: part.bias.map(|bias| self.floats(bound, bias)),
                 add: op.add.map(|add| self.mat(bound, add).columns(at, outputs)),
                 ..Epilogue::default()
             };
-            let low = pair.as_ref().zip(op.hidden).map(|(pair, hidden)| Segment {
-                a: pair.columns(self.mat(bound, hidden)),
-                b: self.forward_operand(bound, pair.spec.b),
-            });
-            let segments: Vec<_> = std::iter::once(base).chain(low).collect();
-            self.product(bound, &segments, &epilogue, y.columns(at, outputs));
+            products.push(Product { segments, epilogue, c: y.columns(at, outputs) });
             at += outputs;
         }
+        self.products(bound, &products);
     }
 
     pub(super) fn linear_backward(&self, bound: &Bound<'_>, op: &op::LinearBackward) {

@@ -33,6 +33,7 @@ pub mod route;
 mod row;
 mod run;
 mod simd;
+mod tensor;
 pub mod view;
 
 pub use device::Cpu;

@@ -7,8 +7,9 @@
 
 use super::attention::Sizes;
 use super::classify::{TASK_LOGITS, block_width, gradient_stride};
-use super::device::{Cpu, elem};
+use super::device::Cpu;
 use super::gemm::{BLOCK_BYTES, LeftShape, copied_bytes};
+use super::tensor::elem;
 use super::view::Elem;
 use crate::backend::Scratch;
 use crate::op::{self, Op};

@@ -101,6 +101,12 @@ impl<'a> Mat<'a> {
         Self { ptr: self.ptr.wrapping_add(at * self.elem.bytes()), cols, ..self }
     }
 
+    /// Whether another view shows the same numbers.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        let place = |mat: &Self| (mat.ptr, mat.elem, mat.rows, mat.cols, mat.stride);
+        place(self) == place(other)
+    }
+
     /// The rows `at..at + rows`.
     ///
     /// # Panics

@@ -25,10 +25,14 @@ pub(super) struct Few<'a> {
     pub(super) keys: Range<usize>,
     /// For every (query, head): E numbers of output, then maximum (times log2 e) and sum.
     pub(super) part: MatMut<'a>,
-    pub(super) spare: &'a Spare<Workspace>,
 }
 
+/// A token asks for attention once a layer, and what it computes is hardly more than clearing new
+/// memory would be: what this takes is kept, some hundred KiB a thread.
+static SPARE: Spare<Workspace> = Spare::new();
+
 /// What a piece is computed in.
+#[derive(Default)]
 pub(super) struct Workspace {
     /// Queries, (rows) × (E in words): an operand A.
     q: Vec<u32>,
@@ -55,34 +59,24 @@ impl Work for Few<'_> {
     #[inline(always)]
     fn run<A: Arith>(self) {
         let rows = self.rows();
-        let mut space = self.spare.take().unwrap_or_else(|| Workspace::new::<A>(self.block.problem, rows));
+        let mut space = SPARE.take().unwrap_or_default();
         space.make_room::<A>(self.block.problem, rows);
         self.compute::<A>(&mut space);
-        self.spare.give(space);
+        SPARE.give(space);
     }
 }
 
 impl Workspace {
-    fn new<A: Arith>(problem: &Problem<'_>, rows: usize) -> Self {
-        let (width, n_parts) = (problem.width, problem.width.div_ceil(COLS));
-        let mut space = Self {
-            q: Vec::new(),
-            rows: vec![0; PIECE * width / A::PER_WORD],
-            turned: vec![0; COLS * width / A::PER_WORD],
-            parts: vec![vec![0; PIECE / A::PER_WORD * COLS]; n_parts],
-            scores: Vec::new(),
-            weights: Vec::new(),
-            out: Vec::new(),
-        };
-        space.make_room::<A>(problem, rows);
-        space
-    }
-
     fn make_room<A: Arith>(&mut self, problem: &Problem<'_>, rows: usize) {
-        self.q.resize(rows * problem.width / A::PER_WORD, 0);
+        let width = problem.width;
+        self.rows.resize(PIECE * width / A::PER_WORD, 0);
+        self.turned.resize(COLS * width / A::PER_WORD, 0);
+        self.parts.resize_with(width.div_ceil(COLS), Vec::new);
+        self.parts.iter_mut().for_each(|part| part.resize(PIECE / A::PER_WORD * COLS, 0));
+        self.q.resize(rows * width / A::PER_WORD, 0);
         self.scores.resize(rows * PIECE, 0.0);
         self.weights.resize(rows * PIECE / A::PER_WORD, 0);
-        self.out.resize(rows * problem.width.next_multiple_of(COLS), 0.0);
+        self.out.resize(rows * width.next_multiple_of(COLS), 0.0);
     }
 }
 

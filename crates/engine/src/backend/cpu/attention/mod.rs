@@ -152,14 +152,19 @@ pub(super) struct Piece<'a> {
     pub(super) part: MatMut<'a>,
 }
 
+/// Multiplications that are worth handing to another thread: some microseconds of them.
+const TASK_PRODUCTS: usize = 128 * 1024;
+
 /// Softmax over each piece, relative to its own maximum.
 pub(super) fn run_pieces(pool: &Pool, isa: Isa, problem: &Problem<'_>, pieces: &[Piece<'_>]) {
     let pairs = all_bf16(&[problem.q, problem.k, problem.v]);
-    let spare = &Spare::new();
-    pool.run(pieces.len(), |idx| {
-        let Piece { queries, kv_head, keys, part } = &pieces[idx];
-        let block = Block { problem, kv_head: *kv_head, queries: queries.clone() };
-        tile::dispatch(isa, pairs, Few { block, keys: keys.clone(), part: *part, spare });
+    let products = |piece: &Piece<'_>| piece.keys.len() * piece.part.rows * problem.width * 2;
+    let most = pieces.iter().map(products).max().unwrap_or(0).max(1);
+    pool.for_chunks(pieces.len(), TASK_PRODUCTS / most, |chunk| {
+        for Piece { queries, kv_head, keys, part } in &pieces[chunk] {
+            let block = Block { problem, kv_head: *kv_head, queries: queries.clone() };
+            tile::dispatch(isa, pairs, Few { block, keys: keys.clone(), part: *part });
+        }
     });
 }
 

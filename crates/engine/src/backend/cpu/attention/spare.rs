@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 pub(super) struct Spare<T>(Mutex<Vec<T>>);
 
 impl<T> Spare<T> {
-    pub(super) fn new() -> Self {
+    pub(super) const fn new() -> Self {
         Self(Mutex::new(Vec::new()))
     }
 

@@ -33,6 +33,22 @@ impl LeftShape {
     }
 }
 
+/// Where a kernel finds a left operand.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Left {
+    /// The first word of the first row.
+    pub(super) first: *const u8,
+    /// Bytes from one row to the next.
+    pub(super) stride: usize,
+}
+
+impl Left {
+    /// An operand that is read where it is.
+    pub(super) fn direct(mat: &Mat<'_>) -> Self {
+        Self { first: mat.row_ptr(0), stride: mat.stride * mat.elem.bytes() }
+    }
+}
+
 /// Whether a kernel reads a left operand where it is, in a product of `n` columns.
 pub(super) fn is_direct(form: Form, kernel_rows: usize, a: &LeftShape, n: usize) -> bool {
     let is_aliased = (a.stride * a.elem.bytes()).is_multiple_of(ALIAS_BYTES)
@@ -41,7 +57,8 @@ pub(super) fn is_direct(form: Form, kernel_rows: usize, a: &LeftShape, n: usize)
     form.is_stored_as(a.elem) && a.cols.is_multiple_of(form.numbers()) && !is_aliased
 }
 
-/// Words between the rows of a converted operand of `k` columns.
+/// Words between the rows of a converted operand of `k` columns: an odd number of lines, which spreads
+/// the rows over all sets of a cache.
 pub(super) fn converted_stride(form: Form, k: usize) -> usize {
     (form.words(k).div_ceil(LINE) | 1) * LINE
 }

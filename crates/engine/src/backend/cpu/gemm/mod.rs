@@ -10,6 +10,7 @@
 //!   contraction of an element happens in one task, in one order, so results do
 //!   not depend on the number of threads or on the cut.
 //! * `visit` cuts long contractions so that what is read twice is in cache.
+//! * `job` makes the blocks of several products one job of the pool.
 //! * `task` packs the right operand of its block into cache unless it is
 //!   stored as [`Panels`], then walks over tiles of C, visit by visit.
 //! * `coded` keeps panels as integers and scales; packing them decodes them.
@@ -23,8 +24,10 @@
 
 #![expect(clippy::needless_range_loop, reason = "sums in registers are addressed by row and vector")]
 
+mod ahead;
 mod coded;
 mod finish;
+mod job;
 mod kernel;
 mod left;
 mod pack;
@@ -126,6 +129,34 @@ impl Default for Epilogue<'_> {
     }
 }
 
+/// One product and where it goes.
+#[derive(Debug, Clone, Copy)]
+pub struct Product<'a> {
+    /// What is multiplied and summed.
+    pub segments: &'a [Segment<'a>],
+    /// What happens to the sum.
+    pub epilogue: Epilogue<'a>,
+    /// The result, (M, N).
+    pub c: MatMut<'a>,
+}
+
+impl Product<'_> {
+    fn check(&self) {
+        let Self { segments, epilogue, c } = self;
+        for segment in *segments {
+            assert_eq!(segment.a.rows, c.rows, "rows of A and of C");
+            assert_eq!(segment.a.cols, segment.b.k(), "columns of A and rows of B");
+            assert_eq!(segment.b.n(), c.cols, "columns of B and of C");
+        }
+        if let Some(bias) = epilogue.bias {
+            assert_eq!(bias.len(), c.cols, "bias and columns of C");
+        }
+        if let Some(add) = epilogue.add {
+            assert_eq!((add.rows, add.cols), (c.rows, c.cols), "residual and C");
+        }
+    }
+}
+
 /// Computes `C (=|+=) scale · Σ_s A_s · B_s + bias + add`.
 ///
 /// # Shapes
@@ -145,19 +176,20 @@ pub fn gemm(
     epilogue: &Epilogue<'_>,
     c: MatMut<'_>,
 ) {
+    gemms(pool, isa, precision, &[Product { segments, epilogue: *epilogue, c }]);
+}
+
+/// Several products at once, whose results lie apart; what none of them waits for is shared out together.
+///
+/// # Panics
+/// As [`gemm`].
+pub fn gemms(pool: &Pool, isa: Isa, precision: Precision, products: &[Product<'_>]) {
     assert!(isa.is_present(), "this processor lacks {isa}");
-    for segment in segments {
-        assert_eq!(segment.a.rows, c.rows, "rows of A and of C");
-        assert_eq!(segment.a.cols, segment.b.k(), "columns of A and rows of B");
-        assert_eq!(segment.b.n(), c.cols, "columns of B and of C");
+    products.iter().for_each(Product::check);
+    let is_empty = |product: &Product<'_>| product.c.rows == 0 || product.c.cols == 0;
+    if products.iter().any(is_empty) {
+        let rest: Vec<_> = products.iter().filter(|product| !is_empty(product)).copied().collect();
+        return job::run(pool, isa, precision, &rest);
     }
-    if let Some(bias) = epilogue.bias {
-        assert_eq!(bias.len(), c.cols, "bias and columns of C");
-    }
-    if let Some(add) = epilogue.add {
-        assert_eq!((add.rows, add.cols), (c.rows, c.cols), "residual and C");
-    }
-    if c.rows > 0 && c.cols > 0 {
-        task::run(pool, isa, precision, segments, epilogue, c);
-    }
+    job::run(pool, isa, precision, products);
 }

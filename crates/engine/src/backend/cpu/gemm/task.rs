@@ -1,86 +1,39 @@
-//! One product, task by task.
+//! One product, block by block.
 
 use super::coded::GROUP;
 use super::finish::Place;
 use super::kernel::{CodedRows, Kernel, PANEL, STREAM_ROWS, Strip, Tile};
-use super::left::{self, LeftShape};
+use super::left::Left;
 use super::scratch::Line;
-use super::split::{Load, Split, part};
+use super::split::{Load, part};
 use super::visit::{FUSED, LIMIT, Stretch, UNLIMITED, Visit, visits};
 use super::word::Form;
-use super::{Epilogue, Operand, Precision, Segment, pack, scratch};
-use crate::backend::cpu::isa::Isa;
-use crate::backend::cpu::pool::Pool;
-use crate::backend::cpu::prefetch::ask_for;
-use crate::backend::cpu::view::{Elem, Mat, MatMut};
+use super::{Epilogue, Operand, Segment, pack, scratch};
+use crate::backend::cpu::view::{Mat, MatMut};
 use std::ops::Range;
 
-/// Rows of A that are converted in one task.
-const CONVERTED_ROWS: usize = 64;
 /// Words of a panel that are decoded at a time for a single tile: 4 KiB, read back from the nearest cache.
 const PIECE: usize = 32;
 /// Words of a cache line.
 const LINE: usize = 16;
 const TILE_WORDS: usize = size_of::<Tile>() / 4;
 
-struct Product<'a> {
-    kernel: &'static Kernel,
-    form: Form,
-    segments: &'a [Segment<'a>],
-    epilogue: &'a Epilogue<'a>,
-    c: MatMut<'a>,
-    tiles: usize,
-    /// Converted left operands, in the order of the segments that need it.
-    converted: *mut u32,
+/// A product on its way: what tasks compute blocks of.
+pub(super) struct Work<'a> {
+    pub(super) kernel: &'static Kernel,
+    pub(super) form: Form,
+    pub(super) segments: &'a [Segment<'a>],
+    pub(super) epilogue: &'a Epilogue<'a>,
+    pub(super) c: MatMut<'a>,
+    pub(super) tiles: usize,
+    /// Where the kernel finds each segment's left operand.
+    pub(super) left: Vec<Left>,
 }
 
-// SAFETY: tasks read everything but C and `converted`, of which each writes its own part.
-unsafe impl Sync for Product<'_> {}
+// SAFETY: tasks read everything but C, of which each writes its own part.
+unsafe impl Sync for Work<'_> {}
 
-/// Computes the product; shapes are checked and C is not empty.
-pub(super) fn run(
-    pool: &Pool,
-    isa: Isa,
-    precision: Precision,
-    segments: &[Segment<'_>],
-    epilogue: &Epilogue<'_>,
-    c: MatMut<'_>,
-) {
-    let form = Form::choose(isa, precision);
-    let kernel = Kernel::choose(isa, form);
-    let tiles = c.rows.div_ceil(kernel.rows);
-    let mut product = Product { kernel, form, segments, epilogue, c, tiles, converted: std::ptr::null_mut() };
-    let split = Split::choose(product.load(pool.threads()));
-    scratch::with(product.converted_words(segments), |memory| {
-        product.converted = memory;
-        product.convert(pool);
-        let product = &product;
-        pool.run(split.tasks(), |task| {
-            let (tiles, panels) = split.block(task);
-            // SAFETY: blocks are disjoint, and `kernel` was chosen for a present `isa`.
-            unsafe { product.block(tiles, panels) };
-        });
-    });
-}
-
-impl Product<'_> {
-    /// Whether the kernel reads the left operand where it is.
-    fn is_direct(&self, segment: &Segment<'_>) -> bool {
-        left::is_direct(self.form, self.kernel.rows, &LeftShape::of(&segment.a), self.c.cols)
-    }
-
-    /// Words between the rows of a converted operand: an odd number of lines,
-    /// which spreads the rows over all sets of a cache.
-    fn converted_stride(&self, segment: &Segment<'_>) -> usize {
-        left::converted_stride(self.form, segment.a.cols)
-    }
-
-    /// Words that the converted operands of `segments` take.
-    fn converted_words(&self, segments: &[Segment<'_>]) -> usize {
-        let converted = segments.iter().filter(|segment| !self.is_direct(segment));
-        converted.map(|segment| self.converted_stride(segment) * self.c.rows).sum()
-    }
-
+impl Work<'_> {
     /// Whether the kernel reads the right operand where it is.
     fn is_stored(&self, segment: &Segment<'_>) -> bool {
         pack::stored(&segment.b, self.form, 0).is_some() || self.streamed(segment).is_some()
@@ -110,7 +63,7 @@ impl Product<'_> {
         visits(self.segments, self.form, if reads_once { UNLIMITED } else { LIMIT })
     }
 
-    fn load(&self, threads: usize) -> Load {
+    pub(super) fn load(&self, threads: usize) -> Load {
         let words = |segment: &Segment<'_>| self.form.words(segment.a.cols);
         let is_packed = |segment: &&Segment<'_>| !self.is_stored(segment);
         Load {
@@ -124,24 +77,8 @@ impl Product<'_> {
         }
     }
 
-    /// Brings left operands into the form the kernel reads, where they are not.
-    fn convert(&self, pool: &Pool) {
-        let rows = self.c.rows;
-        let mut to = self.converted;
-        for segment in self.segments.iter().filter(|segment| !self.is_direct(segment)) {
-            let stride = self.converted_stride(segment);
-            let target = Target(to);
-            pool.for_chunks(rows, CONVERTED_ROWS, |chunk| {
-                let part = segment.a.rows(chunk.start, chunk.len());
-                // SAFETY: the chunk's rows are this task's own part of the scratch memory.
-                unsafe { (self.kernel.convert)(part, self.form, target.at(chunk.start * stride), stride) };
-            });
-            to = to.wrapping_add(stride * rows);
-        }
-    }
-
     /// Computes one block of C, visit by visit.
-    unsafe fn block(&self, tiles: Range<usize>, panels: Range<usize>) {
+    pub(super) unsafe fn block(&self, tiles: Range<usize>, panels: Range<usize>) {
         let visits = self.visits();
         let packed = visits.clone().map(|visit| visit.words()).max().unwrap_or(0) * panels.len() * PANEL;
         // Sums of a single visit need not outlive their tile.
@@ -210,34 +147,6 @@ impl Product<'_> {
                         strip.b = strip.b.wrapping_add(strip.panel_bytes);
                     }
                 }
-            }
-        }
-    }
-
-    /// Asks for what finishing a tile reads and writes: it comes from far memory, and arrives while
-    /// the tile is multiplied.
-    fn look_ahead(&self, step: &Step, tile: usize, panel: usize) {
-        if !step.is_last {
-            return;
-        }
-        let cols = self.cols(panel);
-        let line = |first: *const u8, elem: Elem| {
-            ask_for(first.wrapping_add(cols.start * elem.bytes()), cols.len() * elem.bytes());
-        };
-        for row in self.rows(tile) {
-            line(self.c.row_ptr(row).cast_const(), self.c.elem);
-            if let Some(add) = self.epilogue.add {
-                line(add.row_ptr(row), add.elem);
-            }
-        }
-    }
-
-    /// Asks for some of the rows of A that follow those of a tile, whose rows end at `end`.
-    fn look_ahead_left(&self, strips: &[Strip], (start, end): (usize, usize), rows: Range<usize>) {
-        let after = end - start;
-        for row in rows.filter(|row| end + row < self.c.rows) {
-            for strip in strips {
-                ask_for(strip.a.wrapping_add((after + row) * strip.a_stride), strip.words * 4);
             }
         }
     }
@@ -315,9 +224,9 @@ impl Product<'_> {
         for (strip, stretch) in strips.iter_mut().zip(stretches) {
             let segment = &self.segments[stretch.segment];
             let words = stretch.words.len();
-            let (a, a_stride) = self.left(stretch.segment);
-            strip.a = a.wrapping_add(row * a_stride + stretch.words.start * 4);
-            strip.a_stride = a_stride;
+            let left = self.left[stretch.segment];
+            strip.a = left.first.wrapping_add(row * left.stride + stretch.words.start * 4);
+            strip.a_stride = left.stride;
             strip.words = words;
             if let Some(stored) = pack::stored(&segment.b, self.form, panels.start) {
                 strip.b = stored.wrapping_add(stretch.words.start * PANEL).cast();
@@ -335,17 +244,6 @@ impl Product<'_> {
         (strips, stretches.len())
     }
 
-    /// First row and bytes per row of a left operand as the kernel reads it.
-    fn left(&self, segment_idx: usize) -> (*const u8, usize) {
-        let segment = &self.segments[segment_idx];
-        if self.is_direct(segment) {
-            return (segment.a.row_ptr(0), segment.a.stride * segment.a.elem.bytes());
-        }
-        let earlier = self.converted_words(&self.segments[..segment_idx]);
-        let own = self.converted.wrapping_add(earlier);
-        (own.cast_const().cast(), self.converted_stride(segment) * 4)
-    }
-
     unsafe fn finish(&self, sum: *const Tile, tile: usize, panel: usize) {
         let (rows, cols) = (self.rows(tile), self.cols(panel));
         let place = Place { epilogue: self.epilogue, c: self.c, rows, cols };
@@ -353,21 +251,21 @@ impl Product<'_> {
         unsafe { (self.kernel.finish)(sum, &place) };
     }
 
-    fn rows(&self, tile: usize) -> Range<usize> {
+    pub(super) fn rows(&self, tile: usize) -> Range<usize> {
         part(self.c.rows, self.tiles, tile)
     }
 
-    fn cols(&self, panel: usize) -> Range<usize> {
+    pub(super) fn cols(&self, panel: usize) -> Range<usize> {
         panel * PANEL..self.c.cols.min((panel + 1) * PANEL)
     }
 }
 
 /// One visit to a block.
-struct Step {
+pub(super) struct Step {
     visit: Visit,
     packed: *const u32,
     resume: bool,
-    is_last: bool,
+    pub(super) is_last: bool,
 }
 
 /// A panel, the part of a tile that is in use, and its sums.
@@ -388,17 +286,5 @@ struct Sums {
 impl Sums {
     fn at(&self, tile: usize, panel: usize) -> *mut Tile {
         self.tiles.wrapping_add(tile * self.stride + if self.stride > 0 { panel } else { 0 })
-    }
-}
-
-/// A pointer that tasks write disjoint parts of.
-struct Target(*mut u32);
-
-// SAFETY: every task writes rows of its own.
-unsafe impl Sync for Target {}
-
-impl Target {
-    fn at(&self, words: usize) -> *mut u32 {
-        self.0.wrapping_add(words)
     }
 }

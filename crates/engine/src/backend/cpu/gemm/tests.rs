@@ -114,6 +114,33 @@ fn rows_that_share_a_cache_set_are_read_from_a_copy() {
 }
 
 #[test]
+fn products_in_company_are_what_they_are_alone() {
+    // An input that has to be converted is shared; one product has nothing to do.
+    let widths = [33, 0, 96, 8];
+    for (m, elem) in [(1, Elem::Bf16), (1, Elem::F32), (29, Elem::F32), (130, Elem::Bf16)] {
+        let x = Owned::new(elem, m, 70, 1);
+        let weights: Vec<Owned> = widths.iter().map(|&n| Owned::new(elem, n, 70, n)).collect();
+        let segments: Vec<[Segment<'_>; 1]> =
+            weights.iter().map(|w| [Segment { a: x.mat(), b: Operand::Rows(w.mat()) }]).collect();
+        let epilogue = Epilogue { scale: 0.5, ..Epilogue::default() };
+        let empty = || widths.map(|n| Owned::new(Elem::F32, m, n, 3));
+        for isa in Isa::available() {
+            for threads in [1, 2, 5] {
+                let (pool, mut alone, mut together) = (pool(threads), empty(), empty());
+                for (segments, c) in segments.iter().zip(&mut alone) {
+                    gemm(&pool, isa, Precision::Bf16, segments, &epilogue, c.mat_mut());
+                }
+                let of = segments.iter().zip(&mut together);
+                let products: Vec<_> =
+                    of.map(|(segments, c)| Product { segments, epilogue, c: c.mat_mut() }).collect();
+                gemms(&pool, isa, Precision::Bf16, &products);
+                assert!(alone == together, "{m} rows of {elem:?}, {isa}, {threads} threads");
+            }
+        }
+    }
+}
+
+#[test]
 fn a_residual_may_be_c_itself() {
     let (pool, x) = (pool(2), Owned::new(Elem::F32, 20, 9, 1));
     let w = Owned::new(Elem::F32, 33, 9, 2);

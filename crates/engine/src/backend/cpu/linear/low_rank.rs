@@ -16,7 +16,7 @@
 //! dB = dyᵀ h are products of their own.
 
 use super::super::device::Cpu;
-use super::super::gemm::{Epilogue, Operand, Segment};
+use super::super::gemm::{Epilogue, Operand, Product, Segment};
 use super::super::view::{Mat, MatMut};
 use super::super::{elementwise, random};
 use crate::backend::Bound;
@@ -86,19 +86,21 @@ impl Cpu {
             let (mut room, mut stack) = (Vec::new(), Vec::new());
             let x = self.dropped(bound, x, group[0].spec, &mut room);
             let epilogue = Epilogue { scale: group[0].spec.scale, ..Epilogue::default() };
-            let multiply = |b: Operand<'_>, ranks: Range<usize>| {
-                let h = h.columns(ranks.start, ranks.len());
-                self.product(bound, &[Segment { a: x, b }], &epilogue, h);
-            };
             // Pairs that are only used are packed, and read where they are.
-            if self.is_packed(bound, group[0].spec.a) {
-                let read = |pair: &&Pair<'_>| {
-                    multiply(self.forward_operand(bound, pair.spec.a), pair.ranks.clone());
+            let parts: Vec<([Segment<'_>; 1], Range<usize>)> = if self.is_packed(bound, group[0].spec.a) {
+                let part = |pair: &&Pair<'_>| {
+                    ([Segment { a: x, b: self.forward_operand(bound, pair.spec.a) }], pair.ranks.clone())
                 };
-                group.iter().for_each(read);
+                group.iter().map(part).collect()
             } else {
-                multiply(Operand::Rows(self.stacked(bound, &group, &mut stack)), ranks(&group));
+                let b = Operand::Rows(self.stacked(bound, &group, &mut stack));
+                vec![([Segment { a: x, b }], ranks(&group))]
+            };
+            let mut products = Vec::with_capacity(parts.len());
+            for (segments, ranks) in &parts {
+                products.push(Product { segments, epilogue, c: h.columns(ranks.start, ranks.len()) });
             }
+            self.products(bound, &products);
         }
     }
 
