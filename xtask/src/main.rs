@@ -35,7 +35,7 @@ enum Chore {
     Ci(ci::Options),
     /// Check what no compiler checks: layers, file sizes, paths, links, comments on dependencies.
     Tidy,
-    /// Remake the reference pages from the lists in the code.
+    /// Remake the reference pages from the lists in the code, and what documents tell of speed from records.
     Gen(page::Options),
     /// Remake the golden files with the scripts that made them.
     Golden(golden::Options),

@@ -1,4 +1,5 @@
-//! Reference pages, made from the lists the libraries grow by.
+//! Reference pages, made from the lists the libraries grow by; and in other documents the tables and
+//! pictures of speed, made from the records of the bench.
 
 use std::fs;
 
@@ -8,6 +9,8 @@ use penname_eval::metric::{self, Better};
 use penname_ledger::write;
 use penname_model::{arch, quant};
 
+use crate::bench::ops::roofline;
+use crate::bench::peers::speed;
 use crate::screen::say;
 use crate::{Result, root};
 
@@ -25,34 +28,53 @@ struct Page {
     text: String,
 }
 
-/// Writes the pages of `docs/reference`, or checks them.
+/// Writes the pages and what is made inside of others, or checks them.
 pub(crate) fn run(options: &Options) -> Result<()> {
-    let folder = root().join("docs/reference");
-    let stale: Vec<Page> = pages()
-        .into_iter()
-        .filter(|page| fs::read_to_string(folder.join(page.file)).ok().as_ref() != Some(&page.text))
-        .collect();
-    if options.check && !stale.is_empty() {
-        let names: Vec<&str> = stale.iter().map(|page| page.file).collect();
-        let advice = "run `cargo xtask gen`";
-        return Err(format!("out of date in docs/reference: {}; {advice}", names.join(", ")).into());
+    let mut all = pages();
+    all.extend(measured()?);
+    all.retain(|page| fs::read_to_string(root().join(page.file)).ok().as_ref() != Some(&page.text));
+    if options.check && !all.is_empty() {
+        let names: Vec<&str> = all.iter().map(|page| page.file).collect();
+        return Err(format!("out of date: {}; run `cargo xtask gen`", names.join(", ")).into());
     }
-    write::folder(&folder)?;
-    for page in stale {
-        write::bytes(&folder.join(page.file), page.text.as_bytes())?;
-        say(&format!("wrote docs/reference/{}", page.file));
+    write::folder(&root().join("docs/reference"))?;
+    for page in all {
+        write::bytes(&root().join(page.file), page.text.as_bytes())?;
+        say(&format!("wrote {}", page.file));
     }
     Ok(())
 }
 
 fn pages() -> Vec<Page> {
     vec![
-        Page { file: "operations.md", text: operations() },
-        Page { file: "formats.md", text: formats() },
-        Page { file: "architectures.md", text: architectures() },
-        Page { file: "cleaners.md", text: cleaners() },
-        Page { file: "metrics.md", text: metrics() },
+        Page { file: "docs/reference/operations.md", text: operations() },
+        Page { file: "docs/reference/formats.md", text: formats() },
+        Page { file: "docs/reference/architectures.md", text: architectures() },
+        Page { file: "docs/reference/cleaners.md", text: cleaners() },
+        Page { file: "docs/reference/metrics.md", text: metrics() },
     ]
+}
+
+/// Documents that tell how fast it is, with what the newest records say.
+fn measured() -> Result<Vec<Page>> {
+    let mut all = Vec::new();
+    let speed = [("README.md", speed::headlines("")?), ("docs/guide/bench.md", speed::all("../../")?)];
+    for (file, table) in speed {
+        let text = fs::read_to_string(root().join(file))?;
+        let text = with(&text, "speed", &table).map_err(|error| format!("{file}: {error}"))?;
+        all.push(Page { file, text });
+    }
+    let picture = roofline::newest()?;
+    all.extend(picture.map(|text| Page { file: "docs/guide/roofline.svg", text }));
+    Ok(all)
+}
+
+/// The text with something else between the two comments of a name.
+fn with(text: &str, name: &str, new: &str) -> Result<String> {
+    let [begin, end] = ["begin", "end"].map(|edge| format!("<!-- {name}:{edge} -->"));
+    let parts = text.split_once(&begin).and_then(|(before, rest)| Some((before, rest.split_once(&end)?.1)));
+    let (before, after) = parts.ok_or_else(|| format!("there is no `{begin}` with an `{end}` after it"))?;
+    Ok(format!("{before}{begin}\n{new}\n{end}{after}"))
 }
 
 /// A page with a heading, words and a table.
@@ -152,6 +174,14 @@ mod tests {
             Made by `cargo xtask gen` from the code.
         "#]]
         .assert_eq(&page("Things", "All of them.", &["name", "size"], [vec![code("a"), "1".to_owned()]]));
+    }
+
+    #[test]
+    fn what_is_made_stands_between_its_comments() {
+        let text = "a\n<!-- x:begin -->\nold\n<!-- x:end -->\nb\n";
+        let expected = "a\n<!-- x:begin -->\nnew\n<!-- x:end -->\nb\n";
+        assert_eq!(with(text, "x", "new").unwrap(), expected);
+        assert!(with("<!-- x:end --><!-- x:begin -->", "x", "new").is_err());
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::process::Stdio;
 use penname_ledger::{Stopwatch, write};
 use serde_json::{Value, json};
 
-use super::{listed, machine, median};
+use super::{listed, machine, median, rows};
 use crate::screen::say;
 use crate::{Result, root, shell};
 
@@ -18,7 +18,7 @@ pub(crate) struct Options {
     /// The base: a GGUF file or a folder with safetensors.
     #[arg(long)]
     model: PathBuf,
-    /// Rows as JSON lines with `messages`; otherwise the bundled letters.
+    /// Rows as JSON lines with `messages`; otherwise 200 invented ones.
     #[arg(long)]
     data: Option<PathBuf>,
     /// Steps of eight rows; otherwise each row is seen once.
@@ -35,38 +35,9 @@ pub(crate) struct Options {
     json: bool,
 }
 
-/// The bundled letters as rows.
-///
-/// # Errors
-/// When the letters cannot be read.
-pub(super) fn letters() -> Result<PathBuf> {
-    let path = root().join("bench/work/letters.jsonl");
-    let mut files: Vec<PathBuf> = fs::read_dir(root().join("examples/letters"))?
-        .map(|entry| Ok(entry?.path()))
-        .collect::<Result<_>>()?;
-    files.retain(|file| file.extension().is_some_and(|end| end == "txt"));
-    files.sort();
-    let texts: Vec<String> = files.iter().map(fs::read_to_string).collect::<std::io::Result<_>>()?;
-    let rows: Vec<String> =
-        texts.iter().flat_map(|text| rows_of(text)).map(|row| format!("{row}\n")).collect();
-    write::folder(&root().join("bench/work"))?;
-    write::bytes(&path, (rows.join("\n") + "\n").as_bytes())?;
-    Ok(path)
-}
-
-/// The pairs of a file of letters.
-fn rows_of(text: &str) -> Vec<Value> {
-    let pair = |pair: &str| {
-        let (question, answer) = pair.split_once("ANSWER:")?;
-        let turn = |role: &str, text: &str| json!({ "role": role, "content": text.trim() });
-        Some(json!({ "messages": [turn("user", question), turn("assistant", answer)] }))
-    };
-    text.split("QUESTION:").filter_map(pair).collect()
-}
-
 /// Runs the command and prints what came out.
 pub(crate) fn run(options: &Options) -> Result<()> {
-    let data = options.data.clone().map_or_else(letters, Ok)?;
+    let data = options.data.clone().map_or_else(rows::written, Ok)?;
     let project = project(options, &data)?;
     let beside = || Ok::<_, std::io::Error>(std::env::current_exe()?.with_file_name("penname"));
     let program = options.penname.clone().map_or_else(beside, Ok)?;
@@ -160,13 +131,6 @@ impl Steps {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn letters_become_rows() {
-        let rows = rows_of("QUESTION: Why?\n\nANSWER: Because.\n\nQUESTION: How?\n\nANSWER: So.\n");
-        assert_eq!(rows.len(), 2);
-        assert_eq!(rows[1]["messages"][1], json!({ "role": "assistant", "content": "So." }));
-    }
 
     #[test]
     fn steps_are_read_out_of_events() {

@@ -14,11 +14,26 @@ pub(super) fn peak_rss_of(process: u32) -> Option<u64> {
     line.split_whitespace().next()?.parse::<u64>().ok()?.checked_mul(1024)
 }
 
-/// The processor's name.
+/// The processor's name, with its generation where the name does not tell it.
 pub(super) fn cpu_name() -> String {
-    let text = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let name = text.lines().find(|line| line.starts_with("model name")).and_then(|line| line.split_once(':'));
-    name.map_or_else(|| std::env::consts::ARCH.to_owned(), |(_, name)| name.trim().to_owned())
+    named(&fs::read_to_string("/proc/cpuinfo").unwrap_or_default())
+}
+
+/// The name in a list of processors as Linux gives it. Virtual machines are told the brand alone, though
+/// one generation is twice as fast as another.
+fn named(cpuinfo: &str) -> String {
+    let field = |name: &str| {
+        let lines = cpuinfo.lines().filter_map(|line| line.split_once(':'));
+        lines.map(|(key, value)| (key.trim(), value.trim())).find(|(key, _)| *key == name).map(|(_, v)| v)
+    };
+    let name = field("model name").unwrap_or(std::env::consts::ARCH);
+    let has_avx512 = field("flags").is_some_and(|flags| flags.contains("avx512f"));
+    match (field("vendor_id"), field("cpu family")) {
+        (Some("AuthenticAMD"), Some("26")) => format!("{name} (Zen 5)"),
+        (Some("AuthenticAMD"), Some("25")) if has_avx512 => format!("{name} (Zen 4)"),
+        (Some("AuthenticAMD"), Some("25")) => format!("{name} (Zen 3)"),
+        _ => name.to_owned(),
+    }
 }
 
 /// How many processes wanted to run in the last 1, 5 and 15 minutes.
@@ -37,7 +52,18 @@ pub(super) fn folder_name(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::folder_name;
+    use super::*;
+
+    #[test]
+    fn a_brand_is_told_with_its_generation() {
+        let amd =
+            "vendor_id\t: AuthenticAMD\ncpu family\t: 25\nmodel name\t: AMD EPYC\nflags\t\t: fpu avx512f\n";
+        assert_eq!(named(amd), "AMD EPYC (Zen 4)");
+        assert_eq!(named(&amd.replace("25", "26")), "AMD EPYC (Zen 5)");
+        assert_eq!(named(&amd.replace(" avx512f", "")), "AMD EPYC (Zen 3)");
+        assert_eq!(named("vendor_id : GenuineIntel\nmodel name : Intel X\n"), "Intel X");
+        assert_eq!(named(""), std::env::consts::ARCH);
+    }
 
     #[test]
     fn names_of_processors_become_names_of_folders() {

@@ -17,6 +17,7 @@ use crate::{Result, root};
 #[derive(Debug)]
 pub(super) struct Record {
     date: String,
+    processor: String,
     command: String,
     versions: Vec<String>,
     load: [String; 2],
@@ -30,7 +31,8 @@ impl Record {
     /// An empty record of a command that starts now.
     pub(super) fn begin(command: String, versions: Vec<String>) -> Self {
         Self {
-            date: clock::now().to_string().chars().take(10).collect(),
+            date: today(),
+            processor: machine::cpu_name(),
             command,
             versions,
             load: [machine::load_average(), String::new()],
@@ -81,7 +83,7 @@ impl Record {
     pub(super) fn circumstances(&self) -> String {
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         let lines = [
-            format!("processor: {}, {threads} of its threads", machine::cpu_name()),
+            format!("processor: {}, {threads} of its threads", self.processor),
             format!("load average: {} before, {} after the newest part", self.load[0], self.load[1]),
             format!("command of the newest part: `{}`", self.command),
         ];
@@ -93,11 +95,31 @@ impl Record {
         &self.date
     }
 
+    /// What it was made on.
+    pub(super) fn processor(&self) -> &str {
+        &self.processor
+    }
+
+    /// The record that was written as this.
+    pub(super) fn of_json(written: &Value) -> Self {
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let texts = |value: &Value| value.as_array().into_iter().flatten().map(text).collect::<Vec<_>>();
+        let mut record = Self {
+            date: text(&written["date"]),
+            processor: text(&written["processor"]),
+            command: text(&written["command"]),
+            versions: texts(&written["versions"]),
+            load: [text(&written["load"][0]), text(&written["load"][1])],
+            runs: BTreeMap::new(),
+            skipped: BTreeMap::new(),
+        };
+        record.join(written);
+        record
+    }
+
     /// Writes `<name>.json` and `<name>.md` into the folder of this day and machine, and says where.
     pub(super) fn write(mut self, name: &str, page: fn(&Self) -> String) -> Result<PathBuf> {
-        let folder = format!("{}-{}", self.date, machine::folder_name(&machine::cpu_name()));
-        let folder = root().join("bench/records").join(folder);
-        write::folder(&folder)?;
+        let folder = folder(&self.date)?;
         let path = folder.join(format!("{name}.json"));
         if let Ok(text) = fs::read_to_string(&path) {
             self.join(&serde_json::from_str(&text)?);
@@ -109,8 +131,9 @@ impl Record {
 
     fn to_json(&self) -> Value {
         json!({
-            "date": self.date, "command": self.command, "versions": self.versions, "load": self.load,
-            "runs": self.runs, "skipped": self.skipped,
+            "date": self.date, "processor": self.processor, "command": self.command,
+            "versions": self.versions, "load": self.load, "runs": self.runs,
+            "skipped": self.skipped,
         })
     }
 
@@ -129,6 +152,38 @@ impl Record {
     }
 }
 
+/// The day it is.
+pub(super) fn today() -> String {
+    clock::now().to_string().chars().take(10).collect()
+}
+
+/// The folder of what is measured here on a day, made if it is not there.
+pub(super) fn folder(date: &str) -> Result<PathBuf> {
+    let name = format!("{date}-{}", machine::folder_name(&machine::cpu_name()));
+    let folder = root().join("bench/records").join(name);
+    write::folder(&folder)?;
+    Ok(folder)
+}
+
+/// The files of this name in all records, each with the folder it lies in, the newest first.
+///
+/// # Errors
+/// When one cannot be read.
+pub(super) fn all(file: &str) -> Result<Vec<(String, String)>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(root().join("bench/records"))? {
+        let folder = entry?.path();
+        let path = folder.join(file);
+        if path.exists() {
+            let name = folder.file_name().map(|name| name.to_string_lossy().into_owned());
+            found.push((name.unwrap_or_default(), fs::read_to_string(&path)?));
+        }
+    }
+    // Folders begin with the day.
+    found.sort_by(|a, b| b.0.cmp(&a.0));
+    Ok(found)
+}
+
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
@@ -143,6 +198,7 @@ pub(super) mod tests {
                 record.add(name, figures);
             }
         }
+        (record.date, record.processor) = ("2026-01-01".to_owned(), "a processor".to_owned());
         record
     }
 
@@ -155,6 +211,14 @@ pub(super) mod tests {
         let rates = ["a", "b", "c"].map(|name| later.figure(name, "tokens_per_s"));
         assert_eq!(rates, [Some(1.0), Some(4.0), Some(6.0)]);
         assert_eq!(later.reason("c"), None);
+    }
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        let mut record = record(&[("a", &[1.0, 3.0])]);
+        record.skip("b", "it is not here");
+        let written = record.to_json();
+        assert_eq!(Record::of_json(&written).to_json(), written);
     }
 
     #[test]

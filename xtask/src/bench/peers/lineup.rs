@@ -41,11 +41,8 @@ impl Ground<'_> {
             ["penname", model, method, batch, numbers] => {
                 self.our_step(name, [model, method, batch, numbers])
             }
-            ["pytorch", model, method, batch, numbers] => {
-                self.pytorch(name, [model, method, batch, numbers], None)
-            }
-            ["pytorch", model, method, batch, numbers, extra] => {
-                self.pytorch(name, [model, method, batch, numbers], Some(extra))
+            ["pytorch", model, method, batch, numbers, ref extras @ ..] => {
+                self.pytorch(name, [model, method, batch, numbers], extras)
             }
             ["llama.cpp", task, format] => self.llama_cpp(name, task, format),
             ["transformers", "batch", numbers] => Ok(self.script(name, "generate.py", &self.folder).args([
@@ -56,7 +53,10 @@ impl Ground<'_> {
             ])),
             ["trl", way] => Ok(self.trl(name, way)),
             ["llm.c"] => self.llmc(name),
-            [crate_name @ ("burn" | "candle")] => self.rust(name, crate_name),
+            [project @ ("burn" | "candle")] => self.rust(name, project),
+            [project @ ("burn" | "candle"), "tcmalloc"] => {
+                self.rust(name, project).and_then(|runner| Ok(runner.env("LD_PRELOAD", tcmalloc()?)))
+            }
             _ => Err(format!("nobody is called `{name}`").into()),
         };
         made.map_err(|error| (name.to_owned(), crate::chain(&*error)))
@@ -98,21 +98,22 @@ impl Ground<'_> {
         runner.args(["--threads", &threads]).env("OMP_NUM_THREADS", &threads)
     }
 
-    fn pytorch(&self, name: &str, what: [&str; 4], extra: Option<&str>) -> Result<Runner> {
+    fn pytorch(&self, name: &str, what: [&str; 4], extras: &[&str]) -> Result<Runner> {
         let [model, method, batch, numbers] = what;
         let folder = if model == "smollm2" { self.folder.clone() } else { shape_of(model)? };
         let steps = self.options.steps.to_string();
         let words = ["--method", method, "--batch", batch, "--numbers", numbers, "--steps", &steps];
-        let runner = self.script(name, "pytorch.py", &folder).args(words);
-        match extra {
-            Some("tcmalloc") => Ok(runner.env("LD_PRELOAD", tcmalloc()?)),
-            // What was compiled is kept, for the first step takes minutes.
-            Some("compile") => {
-                let cache = root().join("bench/work/inductor");
-                Ok(runner.args(["--compile"]).env("TORCHINDUCTOR_CACHE_DIR", cache).once())
+        extras.iter().try_fold(self.script(name, "pytorch.py", &folder).args(words), |runner, extra| {
+            match *extra {
+                "tcmalloc" => Ok(runner.env("LD_PRELOAD", tcmalloc()?)),
+                // What was compiled is kept, for the first step takes minutes.
+                "compile" => {
+                    let cache = root().join("bench/work/inductor");
+                    Ok(runner.args(["--compile"]).env("TORCHINDUCTOR_CACHE_DIR", cache).once())
+                }
+                other => Err(format!("PyTorch is not run with `{other}`").into()),
             }
-            _ => Ok(runner),
-        }
+        })
     }
 
     fn trl(&self, name: &str, way: &str) -> Runner {

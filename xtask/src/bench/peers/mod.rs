@@ -5,6 +5,7 @@ mod lineup;
 mod python;
 mod row;
 mod runner;
+pub(crate) mod speed;
 mod table;
 
 use std::collections::BTreeSet;
@@ -15,7 +16,7 @@ use self::lineup::Ground;
 use self::row::Row;
 use self::runner::Runner;
 use super::record::Record;
-use super::{chat, machine};
+use super::{machine, rows};
 use crate::screen::{say, tell};
 use crate::{Result, base};
 
@@ -37,7 +38,7 @@ pub(crate) struct Options {
     /// The base model as GGUF; otherwise the one in the Python package.
     #[arg(long)]
     base: Option<PathBuf>,
-    /// Chat rows as JSON lines with `messages`; otherwise the bundled letters.
+    /// Chat rows as JSON lines with `messages`; otherwise 200 invented ones.
     #[arg(long)]
     data: Option<PathBuf>,
     /// A checkout of llm.c.
@@ -67,7 +68,7 @@ pub(crate) struct Options {
 pub(crate) fn run(options: &Options) -> Result<()> {
     let rows: Vec<&Row> = row::ALL.iter().filter(|row| row.is_wanted(&options.only)).collect();
     if options.list {
-        rows.iter().for_each(|row| say(&format!("{:<20} {}", row.name, row.about)));
+        rows.iter().for_each(|row| say(&format!("{:<20} {}", row.name, row.about())));
         return Ok(());
     }
     let ground = ground(options)?;
@@ -97,7 +98,7 @@ fn ground(options: &Options) -> Result<Ground<'_>> {
     let python = options.python.clone().map_or_else(python::environment, Ok)?;
     let gguf = base::find(options.base.as_deref(), false)?;
     let folder = converted(&python, &gguf)?;
-    let data = options.data.clone().map_or_else(chat::letters, Ok)?;
+    let data = options.data.clone().map_or_else(rows::written, Ok)?;
     Ok(Ground { options, python, gguf, folder, data })
 }
 

@@ -52,65 +52,34 @@ fn runs(record: &Record) -> String {
     std::iter::once(head.to_owned()).chain(record.names().map(line)).collect::<Vec<_>>().join("\n")
 }
 
-/// The best of some runners by a figure, with its value.
-fn best<'a>(names: &'a [&'a str], figure: Figure, record: &Record) -> Option<(&'a str, f64)> {
-    let value = |name: &&'a str| Some((*name, record.figure(name, field(figure))?));
-    let values = names.iter().filter_map(value);
-    match figure {
-        Figure::FirstStep => values.min_by(|a, b| a.1.total_cmp(&b.1)),
-        Figure::Rate | Figure::ShareOfPeak => values.max_by(|a, b| a.1.total_cmp(&b.1)),
-    }
-}
-
-fn field(figure: Figure) -> &'static str {
-    match figure {
-        Figure::Rate => "tokens_per_s",
-        Figure::FirstStep => "first_step_s",
-        Figure::ShareOfPeak => "share_of_peak",
-    }
-}
-
 fn line(row: &Row, record: &Record) -> String {
-    let (ours, theirs) = (best(row.ours, row.figure, record), best(row.theirs, row.figure, record));
-    let shown = |side: Option<(&str, f64)>, names: &[&str]| match side {
-        Some((_, value)) if row.figure == Figure::ShareOfPeak => format!("{value:.3}"),
-        Some((_, value)) => format!("{value:.1}"),
-        None => names.iter().find_map(|name| record.reason(name)).unwrap_or("not run").to_owned(),
+    let outcome = row.outcome(record);
+    let shown = |value: f64| match row.figure {
+        Figure::ShareOfPeak => format!("{value:.3}"),
+        Figure::Rate | Figure::FirstStep => format!("{value:.1}"),
     };
-    let ratio = match (ours, theirs) {
-        (Some((_, ours)), None) if row.theirs.is_empty() => Some(ours),
-        (Some((_, ours)), Some((_, theirs))) if row.figure == Figure::FirstStep => Some(theirs / ours),
-        (Some((_, ours)), Some((_, theirs))) => Some(ours / theirs),
-        _ => None,
-    };
-    let memory = ours.zip(theirs).and_then(|((ours, _), (theirs, _))| {
-        Some(record.figure(ours, "peak_rss_bytes")? / record.figure(theirs, "peak_rss_bytes")?)
-    });
-    let met = ratio.is_some_and(|ratio| ratio >= row.wanted)
-        && row.memory.is_none_or(|most| memory.is_some_and(|memory| memory <= most));
-    let number = |value: Option<f64>| value.map_or(String::new(), |value| format!("{value:.2}"));
-    let theirs_shown = match theirs {
+    let missing =
+        |names: &[&str]| names.iter().find_map(|name| record.reason(name)).unwrap_or("not run").to_owned();
+    let ours = outcome.ours.map_or_else(|| missing(row.ours), |(_, value)| shown(value));
+    let theirs = match outcome.theirs {
+        Some((name, value)) => format!("{} ({name})", shown(value)),
         None if row.theirs.is_empty() => String::new(),
-        side => {
-            side.map_or_else(|| shown(side, row.theirs), |(name, _)| format!("{} ({name})", shown(side, &[])))
-        }
+        None => missing(row.theirs),
+    };
+    let number = |value: Option<f64>| value.map_or(String::new(), |value| format!("{value:.2}"));
+    let verdict = match (outcome.ratio, outcome.is_met) {
+        (None, _) => "",
+        (_, true) => "met",
+        (_, false) => "not met",
     };
     format!(
-        "| {}: {} | {} | {theirs_shown} | {} | {} | {} | {} | {} |",
+        "| {}: {} | {ours} | {theirs} | {} | {} | {} | {} | {verdict} |",
         row.name,
-        row.about,
-        shown(ours, row.ours),
-        number(ratio),
+        row.about(),
+        number(outcome.ratio),
         row.wanted,
-        number(memory),
-        row.memory.map_or(String::new(), |most| format!("{most}")),
-        if ratio.is_none() {
-            ""
-        } else if met {
-            "met"
-        } else {
-            "not met"
-        },
+        number(outcome.memory),
+        row.memory.map_or(String::new(), |most| most.to_string()),
     )
 }
 
@@ -134,8 +103,8 @@ mod tests {
         expect![[r#"
             | comparison | ours | theirs | ratio | wanted | memory | wanted | |
             |---|---:|---:|---:|---:|---:|---:|---|
-            | lora-4x256: SmolLM2-135M LoRA, 4×256, against PyTorch+PEFT at its best | 600.0 | 400.0 (pytorch smollm2 lora 4x256 bf16 tcmalloc) | 1.50 | 1.55 | 1.00 | 0.45 | not met |
-            | lora-default: the same against PyTorch+PEFT as it comes | 600.0 | 190.0 (pytorch smollm2 lora 4x256 f32) | 3.16 | 3 | 1.00 | 0.25 | not met |
-            | candle: SmolLM2-135M LoRA, 4×256, against candle | 600.0 | it does not compile |  | 6 |  |  |  |"#]].assert_eq(&rows(&wanted, &record));
+            | lora-4x256: LoRA step, SmolLM2-135M, rank 16, 4×256, against PyTorch with PEFT at its best | 600.0 | 400.0 (pytorch smollm2 lora 4x256 bf16 tcmalloc) | 1.50 | 1.55 | 1.00 | 0.45 | not met |
+            | lora-default: LoRA step, SmolLM2-135M, rank 16, 4×256, against PyTorch with PEFT as it comes | 600.0 | 190.0 (pytorch smollm2 lora 4x256 f32) | 3.16 | 3 | 1.00 | 0.25 | not met |
+            | candle: LoRA step, SmolLM2-135M, rank 16, 4×256, against candle | 600.0 | it does not compile |  | 6 |  |  |  |"#]].assert_eq(&rows(&wanted, &record));
     }
 }

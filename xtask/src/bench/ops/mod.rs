@@ -5,6 +5,10 @@
 //! what they are fused with and with caches as their neighbours leave them. Low-rank pairs show the
 //! products forward and for the gradient of the input, all weights those for the weights too.
 
+mod plot;
+pub(crate) mod roofline;
+mod sheet;
+
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
@@ -14,8 +18,9 @@ use penname_model::Keeping;
 use penname_train::settings::Way;
 use serde_json::{Value, json};
 
+use self::sheet::Sheet;
 use super::peak::{self, Limits};
-use super::profile::{self, Profile};
+use super::profile::{self, Profile, Share};
 use super::shape;
 use super::trained::{Batch, Job, Trained};
 use crate::Result;
@@ -42,6 +47,9 @@ pub(crate) struct Options {
     /// One line of JSON for each operation instead of tables.
     #[arg(long)]
     json: bool,
+    /// Write what came out into the record of this day and machine.
+    #[arg(long)]
+    record: bool,
 }
 
 /// Instructions and rounding that are tried, as they are called.
@@ -54,10 +62,11 @@ fn paths() -> Vec<(String, Isa, Precision)> {
     all
 }
 
-/// Times everything and prints what came out.
+/// Times everything, prints what came out and writes it down where that was asked for.
 pub(crate) fn run(options: &Options) -> Result<()> {
     let threads = options.threads.map_or_else(std::thread::available_parallelism, Ok)?;
     let gbytes = peak::memory_gbytes(threads);
+    let mut sheet = Sheet::begin(options.command(threads));
     for (path, isa, precision) in paths() {
         let limits = Limits { gflops: peak::gflops(threads, isa, precision), gbytes };
         if !options.json {
@@ -74,25 +83,34 @@ pub(crate) fn run(options: &Options) -> Result<()> {
             for (way, name) in [(Way::Lora, "lora"), (Way::Full, "full")] {
                 for &tokens in &options.rows {
                     let batch = Batch { documents: 1, tokens };
-                    let keep = Keep::All;
-                    let job = Job {
-                        model: folder.clone(),
-                        way,
-                        batch,
-                        precision,
-                        isa,
-                        threads,
-                        keep,
-                        keeping: Keeping::Rounded,
-                    };
+                    let (model_path, keep, keeping) = (folder.clone(), Keep::All, Keeping::Rounded);
+                    let job = Job { model: model_path, way, batch, precision, isa, threads, keep, keeping };
                     let profile = profile_of(&job, limits, options.passes)?;
                     let what = json!({ "path": path, "model": model, "method": name, "rows": tokens });
-                    show(options, &what, &profile, limits);
+                    let lines = lines(&what, &profile, limits, options.passes);
+                    show(options, &what, &profile, &lines, limits);
+                    sheet.add(lines);
                 }
             }
         }
     }
+    if options.record {
+        say(&format!("written to {}; `cargo xtask gen` draws it", sheet.write()?.display()));
+    }
     Ok(())
+}
+
+impl Options {
+    /// What to type for the same again.
+    fn command(&self, threads: NonZeroUsize) -> String {
+        let rows: Vec<String> = self.rows.iter().map(usize::to_string).collect();
+        format!(
+            "cargo xtask bench ops --model {} --rows {} --passes {} --threads {threads} --record",
+            self.model.join(","),
+            rows.join(","),
+            self.passes
+        )
+    }
 }
 
 fn one_block(model: &str) -> Result<PathBuf> {
@@ -105,25 +123,31 @@ fn profile_of(job: &Job, limits: Limits, n_passes: usize) -> Result<Profile> {
     trained.profile(limits, n_passes)
 }
 
-fn show(options: &Options, what: &Value, profile: &Profile, limits: Limits) {
-    if !options.json {
-        let title = ["model", "method", "path"].map(|field| what[field].as_str().unwrap_or_default());
-        let table = profile::table(profile, options.passes, Some(limits));
-        say(&format!("## {}, {} rows\n\n{table}\n", title.join(" "), what["rows"]));
-        return;
-    }
-    for (op, share) in profile {
+/// The operations as lines of a record.
+fn lines(what: &Value, profile: &Profile, limits: Limits, n_passes: usize) -> Vec<Value> {
+    let line = |(op, share): (&String, &Share)| {
         let mut line = what.clone();
         line["op"] = json!(op);
-        line["seconds"] = json!(share.seconds / options.passes as f64);
-        line["floor_s"] = json!(share.floor_s / options.passes as f64);
+        line["seconds"] = json!(share.seconds / n_passes as f64);
+        line["floor_s"] = json!(share.floor_s / n_passes as f64);
         line["gflops"] = json!(share.flops / share.seconds / 1e9);
         line["peak_gflops"] = json!(limits.gflops);
         line["gbytes"] = json!(share.n_bytes / share.seconds / 1e9);
         line["copy_gbytes"] = json!(limits.gbytes);
         line["flop_per_byte"] = json!(share.flops / share.n_bytes);
-        say(&line.to_string());
+        line
+    };
+    profile.iter().map(line).collect()
+}
+
+fn show(options: &Options, what: &Value, profile: &Profile, lines: &[Value], limits: Limits) {
+    if options.json {
+        lines.iter().for_each(|line| say(&line.to_string()));
+        return;
     }
+    let title = ["model", "method", "path"].map(|field| what[field].as_str().unwrap_or_default());
+    let table = profile::table(profile, options.passes, Some(limits));
+    say(&format!("## {}, {} rows\n\n{table}\n", title.join(" "), what["rows"]));
 }
 
 #[cfg(test)]
