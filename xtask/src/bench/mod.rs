@@ -10,6 +10,7 @@ pub(crate) mod ops;
 mod peak;
 pub(crate) mod peers;
 mod prefill;
+mod products;
 mod profile;
 mod record;
 mod rows;
@@ -27,6 +28,8 @@ pub(crate) enum Bench {
     Step(step::Options),
     /// Time every operation of one block at several sizes.
     Ops(ops::Options),
+    /// Time bare products of the sizes that models have.
+    Products(products::Options),
     /// Hold the plan of memory against what a step takes.
     Memory(memory::Options),
     /// Time one answer being written.
@@ -46,6 +49,7 @@ pub(crate) fn run(bench: &Bench) -> Result<()> {
     match bench {
         Bench::Step(options) => step::run(options),
         Bench::Ops(options) => ops::run(options),
+        Bench::Products(options) => products::run(options),
         Bench::Memory(options) => memory::run(options),
         Bench::Decode(options) => decode::run(options),
         Bench::Prefill(options) => prefill::run(options),

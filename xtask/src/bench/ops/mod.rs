@@ -53,7 +53,7 @@ pub(crate) struct Options {
 }
 
 /// Instructions and rounding that are tried, as they are called.
-fn paths() -> Vec<(String, Isa, Precision)> {
+pub(super) fn paths() -> Vec<(String, Isa, Precision)> {
     let best = Isa::best();
     let mut all = vec![("bf16".to_owned(), best, Precision::Bf16), ("f32".to_owned(), best, Precision::F32)];
     if best != Isa::Avx2 && Isa::Avx2.is_present() {

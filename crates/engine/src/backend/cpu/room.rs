@@ -1,14 +1,13 @@
 //! What the kernels take beside what the plan gives them.
 //!
 //! Copies of operands that are not stored as a kernel reads them, transposes, partial sums, and the
-//! spaces in which attention is computed. The sizes stand here and not in the kernels, but they cannot
-//! part from them: `scratch` in this crate's tests runs every operation under a counting allocator and
-//! holds what it took against what is said here.
+//! spaces in which attention is computed. The sizes stand here and not in the kernels; `cargo xtask
+//! bench memory` holds the plan that adds them up against what whole steps take.
 
 use super::attention::Sizes;
 use super::classify::{TASK_LOGITS, block_width, gradient_stride};
 use super::device::Cpu;
-use super::gemm::{BLOCK_BYTES, LeftShape, copied_bytes};
+use super::gemm::{BLOCK_BYTES, LeftShape, copied_bytes, shared_bytes};
 use super::tensor::elem;
 use super::view::Elem;
 use crate::backend::Scratch;
@@ -83,10 +82,13 @@ impl Room<'_> {
         Shape::of(self.program, id)
     }
 
-    /// What a product takes: copies of its left operands, and a block for every thread.
+    /// What a product takes: copies of its left operands, and right operands that are packed for all
+    /// tasks, as if none were stored the way it reads them.
     fn product(&self, left: &[Shape], n: usize) -> usize {
+        let (isa, precision) = (self.cpu.isa, self.program.compute());
+        let shared = shared_bytes(isa, precision, left.iter().map(|shape| shape.cols), n);
         let left: Vec<LeftShape> = left.iter().map(|shape| shape.left()).collect();
-        copied_bytes(self.cpu.isa, self.program.compute(), &left, n)
+        copied_bytes(isa, precision, &left, n) + shared
     }
 
     fn kept(&self, copied: usize) -> usize {

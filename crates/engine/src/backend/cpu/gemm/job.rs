@@ -6,6 +6,7 @@
 
 use super::kernel::Kernel;
 use super::left::{self, Left, LeftShape};
+use super::shared::Shared;
 use super::split::Split;
 use super::task::Work;
 use super::word::Form;
@@ -24,14 +25,23 @@ pub(super) fn run(pool: &Pool, isa: Isa, precision: Precision, products: &[Produ
     let copies = Copies::new(form, kernel, products);
     scratch::with(copies.words, |memory| {
         copies.make(pool, Target(memory));
-        let works: Vec<Work<'_>> = products.iter().map(|product| copies.work(product, memory)).collect();
-        let splits: Vec<Split> = works.iter().map(|work| Split::choose(work.load(pool.threads()))).collect();
-        let order = order(&splits, pool.threads());
-        pool.run(order.len(), |task| {
-            let (product, task) = order[task];
-            let (tiles, panels) = splits[product].block(task);
-            // SAFETY: blocks are disjoint, and `kernel` was chosen for a present `isa`.
-            unsafe { works[product].block(tiles, panels) };
+        let mut works: Vec<Work<'_>> = products.iter().map(|product| copies.work(product, memory)).collect();
+        let cut = |works: &[Work<'_>]| -> Vec<Split> {
+            works.iter().map(|work| Split::choose(work.load(pool.threads()))).collect()
+        };
+        let splits = cut(&works);
+        let shared = Shared::choose(form, kernel, &works, &splits);
+        scratch::with(shared.words, |memory| {
+            shared.make(pool, &mut works, memory);
+            // What is packed already weighs no more.
+            let splits = if shared.words > 0 { cut(&works) } else { splits };
+            let order = order(&splits, pool.threads());
+            pool.run(order.len(), |task| {
+                let (product, task) = order[task];
+                let (tiles, panels) = splits[product].block(task);
+                // SAFETY: blocks are disjoint, and `kernel` was chosen for a present `isa`.
+                unsafe { works[product].block(tiles, panels) };
+            });
         });
     });
 }
@@ -114,6 +124,7 @@ impl<'a> Copies<'a> {
             c: *c,
             tiles: c.rows.div_ceil(self.kernel.rows),
             left: segments.iter().map(left).collect(),
+            shared: vec![None; segments.len()],
         }
     }
 }

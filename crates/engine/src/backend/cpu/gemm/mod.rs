@@ -11,8 +11,9 @@
 //!   not depend on the number of threads or on the cut.
 //! * `visit` cuts long contractions so that what is read twice is in cache.
 //! * `job` makes the blocks of several products one job of the pool.
+//! * `shared` packs right operands once where several tasks would.
 //! * `task` packs the right operand of its block into cache unless it is
-//!   stored as [`Panels`], then walks over tiles of C, visit by visit.
+//!   stored as [`Panels`] or packed for all, then walks over tiles of C, visit by visit.
 //! * `coded` keeps panels as integers and scales; packing them decodes them.
 //! * `kernel` computes a tile in registers, one instruction set per file.
 //!
@@ -34,6 +35,7 @@ mod pack;
 mod panels;
 mod saturate;
 pub(super) mod scratch;
+mod shared;
 mod split;
 mod task;
 #[cfg(test)]
@@ -46,6 +48,7 @@ pub(super) use kernel::PANEL;
 pub(super) use left::{ALIAS_BYTES, BLOCK_BYTES, LeftShape, copied_bytes};
 pub use panels::{Panels, PanelsView};
 pub use saturate::saturate;
+pub(super) use shared::shared_bytes;
 pub use transpose::transpose;
 
 use super::isa::Isa;

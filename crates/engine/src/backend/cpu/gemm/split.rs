@@ -67,6 +67,11 @@ impl Split {
         self.row_parts * self.col_parts
     }
 
+    /// How many tasks read the same panels.
+    pub(super) fn readers(&self) -> usize {
+        self.row_parts
+    }
+
     /// The tiles and panels of a task. Tasks that share panels follow each other.
     pub(super) fn block(&self, task: usize) -> (Range<usize>, Range<usize>) {
         let (col, row) = (task / self.row_parts, task % self.row_parts);

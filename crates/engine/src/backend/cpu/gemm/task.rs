@@ -28,27 +28,38 @@ pub(super) struct Work<'a> {
     pub(super) tiles: usize,
     /// Where the kernel finds each segment's left operand.
     pub(super) left: Vec<Left>,
+    /// Panels of each segment's right operand that were packed for all tasks.
+    pub(super) shared: Vec<Option<*const u32>>,
 }
 
 // SAFETY: tasks read everything but C, of which each writes its own part.
 unsafe impl Sync for Work<'_> {}
 
 impl Work<'_> {
-    /// Whether the kernel reads the right operand where it is.
-    fn is_stored(&self, segment: &Segment<'_>) -> bool {
-        pack::stored(&segment.b, self.form, 0).is_some() || self.streamed(segment).is_some()
+    /// A panel of a right operand, if there is one in the order of the kernel.
+    fn stored(&self, segment: usize, panel: usize) -> Option<*const u32> {
+        let Segment { a, b } = &self.segments[segment];
+        let panel_words = self.form.words(a.cols) * PANEL;
+        let shared = self.shared[segment].map(|first| first.wrapping_add(panel * panel_words));
+        shared.or_else(|| pack::stored(b, self.form, panel))
+    }
+
+    /// Whether tasks pack the right operand of a segment for themselves.
+    pub(super) fn is_packed(&self, segment: usize) -> bool {
+        self.stored(segment, 0).is_none() && self.streamed(segment).is_none()
     }
 
     /// Whether panels that are stored otherwise are brought into form a piece at a time, right before
     /// the only tile that reads them.
-    fn is_by_pieces(&self, segment: &Segment<'_>) -> bool {
-        self.tiles == 1 && matches!(segment.b, Operand::Panels(_)) && !self.is_stored(segment)
+    fn is_by_pieces(&self, segment: usize) -> bool {
+        let is_panels = matches!(self.segments[segment].b, Operand::Panels(_));
+        self.tiles == 1 && is_panels && self.is_packed(segment)
     }
 
     /// The right operand, if packing it would cost more than the few rows of A repay.
-    fn streamed<'s>(&self, segment: &Segment<'s>) -> Option<Mat<'s>> {
+    fn streamed(&self, segment: usize) -> Option<Mat<'_>> {
         let is_whole = |mat: &Mat<'_>| mat.cols.is_multiple_of(self.form.numbers());
-        match segment.b {
+        match self.segments[segment].b {
             Operand::Rows(mat) if self.c.rows <= STREAM_ROWS => {
                 Some(mat).filter(|mat| self.form.is_stored_as(mat.elem) && is_whole(mat))
             }
@@ -64,13 +75,13 @@ impl Work<'_> {
     }
 
     pub(super) fn load(&self, threads: usize) -> Load {
-        let words = |segment: &Segment<'_>| self.form.words(segment.a.cols);
-        let is_packed = |segment: &&Segment<'_>| !self.is_stored(segment);
+        let words = |segment: usize| self.form.words(self.segments[segment].a.cols);
+        let all = 0..self.segments.len();
         Load {
             tiles: self.tiles,
             panels: self.c.cols.div_ceil(PANEL),
-            words: self.segments.iter().map(words).sum(),
-            packed_words: self.segments.iter().filter(is_packed).map(words).sum(),
+            words: all.clone().map(words).sum(),
+            packed_words: all.filter(|segment| self.is_packed(*segment)).map(words).sum(),
             visit_words: self.visits().map(|visit| visit.words()).max().unwrap_or(0),
             visits: self.visits().count(),
             threads,
@@ -110,10 +121,10 @@ impl Work<'_> {
     /// Packs what a visit reads of the segments that are not stored as panels.
     unsafe fn pack(&self, visit: &Visit, panels: &Range<usize>, mut to: *mut u32) {
         for stretch in visit.stretches() {
-            let segment = &self.segments[stretch.segment];
-            if self.is_stored(segment) || self.is_by_pieces(segment) {
+            if !self.is_packed(stretch.segment) || self.is_by_pieces(stretch.segment) {
                 continue;
             }
+            let segment = &self.segments[stretch.segment];
             for panel in panels.clone() {
                 // SAFETY: passed on.
                 unsafe { pack::pack(self.kernel, &segment.b, self.form, panel, &stretch.words, to) };
@@ -228,14 +239,14 @@ impl Work<'_> {
             strip.a = left.first.wrapping_add(row * left.stride + stretch.words.start * 4);
             strip.a_stride = left.stride;
             strip.words = words;
-            if let Some(stored) = pack::stored(&segment.b, self.form, panels.start) {
+            if let Some(stored) = self.stored(stretch.segment, panels.start) {
                 strip.b = stored.wrapping_add(stretch.words.start * PANEL).cast();
                 strip.panel_bytes = self.form.words(segment.a.cols) * PANEL * 4;
-            } else if let Some(mat) = self.streamed(segment) {
+            } else if let Some(mat) = self.streamed(stretch.segment) {
                 strip.b = mat.row_ptr(panels.start * PANEL).wrapping_add(stretch.words.start * 4);
                 strip.b_stride = mat.stride * mat.elem.bytes();
                 strip.panel_bytes = strip.b_stride * PANEL;
-            } else if !self.is_by_pieces(segment) {
+            } else if !self.is_by_pieces(stretch.segment) {
                 strip.b = packed.cast();
                 strip.panel_bytes = words * PANEL * 4;
                 packed = packed.wrapping_add(words * panels.len() * PANEL);
