@@ -1,8 +1,9 @@
 //! What the kernels take beside what the plan gives them.
 //!
 //! Copies of operands that are not stored as a kernel reads them, transposes, partial sums, and the
-//! spaces in which attention is computed. The sizes stand here and not in the kernels; `cargo xtask
-//! bench memory` holds the plan that adds them up against what whole steps take.
+//! spaces in which attention is computed. The sizes stand here and not in the kernels, but they cannot
+//! part from them: `scratch` in the tests of training runs steps under a counting allocator and holds
+//! what they took against what is said here.
 
 use super::attention::Sizes;
 use super::classify::{TASK_LOGITS, block_width, gradient_stride};
