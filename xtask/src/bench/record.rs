@@ -14,7 +14,7 @@ use super::{machine, median};
 use crate::{Result, root};
 
 /// Figures by runner, and how they came about.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Record {
     date: String,
     processor: String,
@@ -117,15 +117,17 @@ impl Record {
         record
     }
 
-    /// Writes `<name>.json` and `<name>.md` into the folder of this day and machine, and says where.
-    pub(super) fn write(mut self, name: &str, page: fn(&Self) -> String) -> Result<PathBuf> {
+    /// Writes `<name>.json` and `<name>.md` into the folder of this day and machine, with what an earlier
+    /// part left there, and says where.
+    pub(super) fn write(&self, name: &str, page: fn(&Self) -> String) -> Result<PathBuf> {
         let folder = folder(&self.date)?;
         let path = folder.join(format!("{name}.json"));
+        let mut all = self.clone();
         if let Ok(text) = fs::read_to_string(&path) {
-            self.join(&serde_json::from_str(&text)?);
+            all.join(&serde_json::from_str(&text)?);
         }
-        write::json(&path, &self.to_json())?;
-        write::bytes(&folder.join(format!("{name}.md")), page(&self).as_bytes())?;
+        write::json(&path, &all.to_json())?;
+        write::bytes(&folder.join(format!("{name}.md")), page(&all).as_bytes())?;
         Ok(folder)
     }
 

@@ -84,14 +84,19 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         }
     }
     for round in 1..=options.rounds {
-        turns(round, &mut runners, &mut record);
+        turns(round, &mut runners, &mut record, options)?;
     }
-    record.end(machine::load_average());
     say(&table::rows(&rows, &record));
     if !options.no_record {
-        say(&format!("written to {}", record.write("peers", page)?.display()));
+        say(&format!("written to {}", save(&mut record)?.display()));
     }
     Ok(())
+}
+
+/// Writes down what is there so far.
+fn save(record: &mut Record) -> Result<PathBuf> {
+    record.end(machine::load_average());
+    record.write("peers", page)
 }
 
 fn ground(options: &Options) -> Result<Ground<'_>> {
@@ -102,26 +107,28 @@ fn ground(options: &Options) -> Result<Ground<'_>> {
     Ok(Ground { options, python, gguf, folder, data })
 }
 
-/// One round: everybody once. Who fails is told why and is left out from then on.
-fn turns(round: usize, runners: &mut Vec<Runner>, record: &mut Record) {
-    runners.retain(|runner| {
-        if round > 1 && runner.once {
-            return false;
-        }
+/// One round: everybody once. Who fails is told why and is left out from then on. A turn is written down
+/// when it is done, for a round may take an hour and be stopped.
+fn turns(round: usize, runners: &mut Vec<Runner>, record: &mut Record, options: &Options) -> Result<()> {
+    runners.retain(|runner| round == 1 || !runner.once);
+    for runner in std::mem::take(runners) {
         match runner.run() {
             Ok(figures) => {
                 let rate = figures["tokens_per_s"].as_f64().unwrap_or(f64::NAN);
                 tell(&format!("round {round}, {}: {rate:.1} tokens/s", runner.name));
                 record.add(&runner.name, figures);
-                true
+                runners.push(runner);
             }
             Err(error) => {
                 tell(&format!("round {round}, {} failed: {error}", runner.name));
                 record.skip(&runner.name, &error.to_string());
-                false
             }
         }
-    });
+        if !options.no_record {
+            save(record)?;
+        }
+    }
+    Ok(())
 }
 
 /// The names in the rows, ours between theirs as the rows have them, each once.
