@@ -1,12 +1,20 @@
-"""What the `make.py` of a family of decoders has in common: models, losses, gradients, files.
+"""What every family's `make.py` has in common: models, losses, gradients, files.
 
-Not a script. Every document is run by itself and losses are summed over targets and divided once, so
-a packed run must give the same. Matrices are drawn wider than is usual (deviation 0.3) so that
-attention is far from even and an error anywhere moves the logits.
+Not a script. A folder gets a checkpoint as Hugging Face publishes it, stored as bf16, and beside it
+
+* `numbers.json`: the documents as ids, the mean loss over all their targets together, and 20 losses of
+  full training; the same of a LoRA where there is one.
+* `expected.safetensors`: `logits.<document>`, and the gradient of that mean loss by every parameter
+  (`full.<name>`) and by every half of a low-rank pair (`lora.<module>.lora_A`, `.lora_B`), all in f32.
+* `adapter/`: the pairs, B not zero, as PEFT saves them.
+
+Every document is run by itself and losses are summed over targets and divided once, so a packed run must
+give the same. Matrices are drawn wider than is usual (deviation 0.3) so that attention is far from even
+and an error anywhere moves the logits.
 """
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from peft import LoraConfig, get_peft_model
@@ -26,9 +34,19 @@ class Family:
     config: type
     model: type
     kind: dict
+    # What its configuration is told that stands in no file.
+    options: dict = field(default_factory=dict)
+    # Where pairs stand, as PEFT is told.
+    pairs: dict = field(default_factory=lambda: dict(target_modules=LINEARS))
+    learning_rate: float = LEARNING_RATE
 
     def empty(self, shape):
-        return self.model(self.config(attn_implementation="eager", **shape))
+        return self.model(self.config(attn_implementation="eager", **self.options, **shape))
+
+    def values(self, name, noise):
+        """What a parameter is drawn as: gains are near one."""
+        middle = 0.0 if name.endswith("bias") else 1.0
+        return noise * DEVIATION if noise.dim() > 1 else middle + 0.1 * noise
 
     def new(self, shape, generator):
         """A model whose every number is drawn from `generator`, in order of the parameters."""
@@ -36,14 +54,16 @@ class Family:
         with torch.no_grad():
             for name, parameter in model.named_parameters():
                 noise = torch.randn(parameter.shape, generator=generator)
-                middle = 0.0 if name.endswith("bias") else 1.0
-                values = noise * DEVIATION if parameter.dim() > 1 else middle + 0.1 * noise
-                parameter.copy_(values.bfloat16())
+                parameter.copy_(self.values(name, noise).bfloat16())
         return model
+
+    def published(self, parameters):
+        """Parameters under the names they are published by."""
+        return parameters
 
     def checkpoint(self, model, shape, folder):
         folder.mkdir(exist_ok=True)
-        save(dict(model.named_parameters()), folder / "model.safetensors", torch.bfloat16)
+        save(self.published(dict(model.named_parameters())), folder / "model.safetensors", torch.bfloat16)
         write_json({**self.kind, "torch_dtype": "bfloat16", **shape}, folder / "config.json")
 
     def reload(self, folder, shape):
@@ -53,45 +73,43 @@ class Family:
         model.tie_weights()
         return model
 
-    def make_full(self, folder, shape, generator):
-        """The checkpoint, and what full training makes of it."""
+    def make(self, folder, shape, seed, full=True, lora=False):
+        """Everything of one shape; `lora`: an adapter as well."""
+        generator = torch.Generator().manual_seed(seed)
         model = self.new(shape, generator)
         self.checkpoint(model, shape, folder)
         documents = [torch.randint(3, shape["vocab_size"], (n,), generator=generator).tolist() for n in LENGTHS]
-        expected = {}
-        with torch.no_grad():
-            for idx, ids in enumerate(documents):
-                expected[f"logits.{idx}"] = model(input_ids=torch.tensor([ids])).logits[0]
-        loss = total_loss(model, documents)
-        loss.backward()
-        for name, parameter in model.named_parameters():
-            expected[f"full.{name}"] = parameter.grad
-        losses = train(self.reload(folder, shape), documents)
-        numbers = dict(documents=documents, loss=loss.item(), learning_rate=LEARNING_RATE, full_losses=losses)
-        return expected, numbers
-
-    def make_lora(self, folder, shape, generator, documents):
-        """The adapter, and what training makes of it."""
-        model = with_pairs(self.reload(folder, shape), generator)
-        save_adapter(model, folder / "adapter")
-        loss = total_loss(model, documents)
-        loss.backward()
-        trained = [(name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad]
-        expected = {f"lora.{pair_name(name)}": parameter.grad for name, parameter in trained}
-        for _, parameter in trained:
-            parameter.grad = None
-        return expected, dict(lora_loss=loss.item(), lora_losses=train(model, documents))
-
-    def make(self, folder, shape, seed, lora):
-        """Everything of one shape; `lora`: an adapter as well."""
-        generator = torch.Generator().manual_seed(seed)
-        expected, numbers = self.make_full(folder, shape, generator)
+        expected = logits(model, documents)
+        again = logits(self.reload(folder, shape), documents)
+        assert all(torch.equal(again[name], expected[name]) for name in expected), "the file is another model"
+        numbers = dict(documents=documents, learning_rate=self.learning_rate)
+        if full:
+            outcome = self.outcome("full", self.reload(folder, shape), documents)
+            expected, numbers = expected | outcome[0], numbers | outcome[1]
         if lora:
-            more_expected, more_numbers = self.make_lora(folder, shape, generator, numbers["documents"])
-            expected |= more_expected
-            numbers |= more_numbers
+            model = with_pairs(self.reload(folder, shape), generator, **self.pairs)
+            save_adapter(model, folder / "adapter")
+            outcome = self.outcome("lora", model, documents)
+            expected, numbers = expected | outcome[0], numbers | outcome[1]
         save(expected, folder / "expected.safetensors", torch.float32)
         write_json(numbers, folder / "numbers.json")
+
+    def outcome(self, kind, model, documents):
+        """Loss and gradients of a model, and the losses of training it."""
+        loss = total_loss(model, documents)
+        loss.backward()
+        expected = {}
+        for name, parameter in model.named_parameters():
+            if parameter.requires_grad:
+                expected[f"{kind}.{pair_name(name)}"] = parameter.grad
+                parameter.grad = None
+        losses = train(model, documents, rate=self.learning_rate)
+        return expected, {"loss" if kind == "full" else "lora_loss": loss.item(), f"{kind}_losses": losses}
+
+
+def logits(model, documents):
+    with torch.no_grad():
+        return {f"logits.{idx}": model(input_ids=torch.tensor([ids])).logits[0] for idx, ids in enumerate(documents)}
 
 
 def total_loss(model, documents):
@@ -105,10 +123,10 @@ def total_loss(model, documents):
     return total / n_targets
 
 
-def train(model, documents, optimizer=None):
+def train(model, documents, optimizer=None, rate=LEARNING_RATE):
     """Losses before each of 20 steps of AdamW on the same batch of all documents."""
     parameters = [p for p in model.parameters() if p.requires_grad]
-    optimizer = optimizer or torch.optim.AdamW(parameters, lr=LEARNING_RATE, weight_decay=0.0)
+    optimizer = optimizer or torch.optim.AdamW(parameters, lr=rate, weight_decay=0.0)
     losses = []
     for _ in range(N_STEPS):
         loss = total_loss(model, documents)
@@ -136,8 +154,9 @@ def pair_name(name):
     return name.removeprefix("base_model.model.").replace(".default.weight", "")
 
 
-def save(tensors, path, dtype):
-    tensors = {name: tensor.detach().to(dtype).contiguous() for name, tensor in sorted(tensors.items())}
+def save(tensors, path, dtype=None):
+    """Tensors in the order of their names, as they are unless another type is said."""
+    tensors = {name: tensor.detach().to(dtype or tensor.dtype).contiguous() for name, tensor in sorted(tensors.items())}
     save_file(tensors, path, metadata={"format": "pt"})
 
 
@@ -146,8 +165,9 @@ def write_json(value, path):
 
 
 def save_adapter(model, folder):
-    """What PEFT writes, with the set of target modules in an order that stays."""
+    """What PEFT writes, with the set of target modules in an order that stays, and no place of this machine."""
     model.save_pretrained(folder)
     (folder / "README.md").unlink()
     config = json.loads((folder / "adapter_config.json").read_text())
-    write_json({**config, "target_modules": sorted(config["target_modules"])}, folder / "adapter_config.json")
+    config |= {"target_modules": sorted(config["target_modules"]), "base_model_name_or_path": None}
+    write_json(config, folder / "adapter_config.json")

@@ -2,15 +2,8 @@
 
     python make.py        (needs: torch, transformers, peft, safetensors)
 
-`tied/` is a checkpoint as Hugging Face publishes it, stored as bf16: queries, keys and values have a
-bias, the map out of attention has none. Its config.json is written as Qwen2.5's are, with a window
-that is switched off. Beside it:
-
-* `numbers.json`: the documents as ids, the mean loss over all their targets together, and 20 losses
-  of full training and of a LoRA.
-* `expected.safetensors`: `logits.<document>`, and the gradient of that mean loss by every parameter
-  (`full.<name>`) and by every half of a low-rank pair (`lora.<module>.lora_A`, `.lora_B`).
-* `adapter/`: the pairs, B not zero, as PEFT saves them.
+In `tied/`, queries, keys and values have a bias, the map out of attention has none. Its config.json is written as Qwen2.5's are, with a window
+that is switched off. What the folder holds is said in `../family.py`.
 """
 
 import sys

@@ -2,15 +2,8 @@
 
     python make.py        (needs: torch, transformers, peft, safetensors)
 
-`tied/` and `untied/` are checkpoints as Hugging Face publishes them, of different shapes, stored as
-bf16. Query and key heads have norms with gains of their own, and heads are wider together than the
-model. Beside them:
-
-* `numbers.json`: the documents as ids, the mean loss over all their targets together, and 20 losses
-  of full training; the same of a LoRA in `tied/`.
-* `expected.safetensors`: `logits.<document>`, and the gradient of that mean loss by every parameter
-  (`full.<name>`) and by every half of a low-rank pair (`lora.<module>.lora_A`, `.lora_B`).
-* `tied/adapter/`: the pairs, B not zero, as PEFT saves them.
+`tied/` and `untied/` are of different shapes. Query and key heads have norms with gains of their own, and heads are wider together than the
+model. What a folder holds is said in `../family.py`.
 """
 
 import sys
