@@ -9,10 +9,12 @@ use penname_engine::backend::cpu::Cpu;
 use penname_engine::backend::cpu::isa::Isa;
 use penname_engine::{Extent, Keep, Precision, Section, Session, derive, plan};
 use penname_model::adapter::Trainable;
+use penname_model::merge::save_merged;
 use penname_model::network::PairSlot;
 use penname_model::peft::{Pair, load_adapter};
 use penname_model::{
-    Architecture, Checkpoint, Config, Keeping, Method, Network, Packed, Parameters, Purpose, Setup, build,
+    Architecture, Checkpoint, Config, Keeping, Method, Network, Packed, Parameters, Purpose, Setup, Storage,
+    build,
 };
 use serde_json::Value;
 
@@ -208,6 +210,32 @@ pub(crate) fn assert_expected(golden: &Golden, outcome: &Outcome, prefix: &str, 
         // Both sides sum in f32, in different orders; anything wrong is off by far more.
         assert_close(name, &outcome.gradients[name], &expected, 2e-5);
     }
+}
+
+/// Asserts that full training has the loss and the gradients of `transformers`.
+pub(crate) fn assert_full(name: &str) {
+    let golden = golden(name);
+    assert_expected(&golden, &at_once(&golden, full(), &BTreeMap::new()), "full.", "loss");
+}
+
+/// Asserts that training pairs has the loss and the gradients of PEFT.
+pub(crate) fn assert_lora(name: &str) {
+    let golden = golden(name);
+    let (method, pairs) = lora(name);
+    assert_expected(&golden, &at_once(&golden, method, &pairs), "lora.", "lora_loss");
+}
+
+/// Asserts that a model with its pairs merged computes what both beside each other do.
+pub(crate) fn assert_merged(name: &str) {
+    let golden = golden(name);
+    let (config, pairs) = load_adapter(&folder(name).join("adapter")).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("merged");
+    save_merged(&golden.checkpoint, &golden.config, (&config, &pairs), Storage::F32, &out).unwrap();
+    let beside = at_once(&golden, Method::LowRank(config), &pairs).losses;
+    let merged = Golden { checkpoint: Checkpoint::open(&out).unwrap(), ..golden };
+    assert_eq!(merged.checkpoint.config().unwrap(), merged.config);
+    assert_close("losses", &losses(&merged), &beside, 1e-5);
 }
 
 /// Asserts that the logits of every row are those of `transformers`.

@@ -2,16 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use penname_model::merge::{save_merged, save_trained};
+use penname_model::merge::save_trained;
 use penname_model::peft::{load_adapter, save_adapter};
-use penname_model::weights::gguf::{Array, Kind, Metadata, Value, write_gguf};
-use penname_model::weights::{Outgoing, Why};
+use penname_model::weights::Why;
 use penname_model::{Checkpoint, Config, Keeping, Method, Parameters, Purpose, Storage};
 use serde_json::{Value as Json, json};
 
+use crate::as_gguf::assert_same_there_and_back;
 use crate::golden::{
-    Golden, assert_close, assert_expected, assert_logits, at_once, cpu, folder, full, golden, lora, losses,
-    network,
+    Golden, assert_full, assert_logits, assert_lora, assert_merged, cpu, folder, golden, losses, network,
 };
 
 const TIED: &str = "gpt2/tied";
@@ -23,15 +22,12 @@ fn logits_are_those_of_transformers() {
 
 #[test]
 fn full_training_has_the_gradients_of_transformers() {
-    let golden = golden(TIED);
-    assert_expected(&golden, &at_once(&golden, full(), &BTreeMap::new()), "full.", "loss");
+    assert_full(TIED);
 }
 
 #[test]
 fn a_low_rank_pair_has_the_gradients_of_peft() {
-    let golden = golden(TIED);
-    let (method, pairs) = lora(TIED);
-    assert_expected(&golden, &at_once(&golden, method, &pairs), "lora.", "lora_loss");
+    assert_lora(TIED);
 }
 
 #[test]
@@ -58,15 +54,7 @@ fn an_adapter_goes_out_as_it_came_in() {
 
 #[test]
 fn a_merged_model_computes_what_the_adapter_computes() {
-    let golden = golden(TIED);
-    let (config, pairs) = load_adapter(&folder(TIED).join("adapter")).unwrap();
-    let dir = tempfile::tempdir().unwrap();
-    let out = dir.path().join("merged");
-    save_merged(&golden.checkpoint, &golden.config, (&config, &pairs), Storage::F32, &out).unwrap();
-    let beside = at_once(&golden, Method::LowRank(config), &pairs).losses;
-    let merged = Golden { checkpoint: Checkpoint::open(&out).unwrap(), ..golden };
-    assert_eq!(merged.checkpoint.config().unwrap(), merged.config);
-    assert_close("losses", &losses(&merged), &beside, 1e-5);
+    assert_merged(TIED);
 }
 
 #[test]
@@ -90,66 +78,7 @@ fn trained_weights_lie_in_the_file_as_published() {
 /// The same model as converters write it: linears as (out, in).
 #[test]
 fn a_gguf_file_is_the_same_model() {
-    let golden = golden(TIED);
-    let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("tiny.gguf");
-    save_gguf(&golden, &path);
-    let checkpoint = Checkpoint::open(&path).unwrap();
-    assert_eq!(checkpoint.config().unwrap(), golden.config);
-    let of_folder = losses(&golden);
-    let from_file = Golden { checkpoint, ..golden };
-    assert_eq!(losses(&from_file), of_folder);
-    // And from there back into a folder.
-    let out = dir.path().join("folder");
-    save_trained(&from_file.checkpoint, &from_file.config, &BTreeMap::new(), &out).unwrap();
-    let back = Golden { checkpoint: Checkpoint::open(&out).unwrap(), ..from_file };
-    assert_eq!(losses(&back), of_folder);
-}
-
-fn save_gguf(golden: &Golden, path: &std::path::Path) {
-    let gpt2 = penname_model::weights::gguf::ALL.iter().find(|known| known.name == "gpt2").unwrap();
-    let mut tensors = Vec::new();
-    for name in golden.checkpoint.names() {
-        let mut values = Vec::new();
-        golden.checkpoint.read_f32(name, &mut values).unwrap();
-        let mut shape = golden.checkpoint.info(name).unwrap().shape.clone();
-        if ["c_attn.weight", "c_proj.weight", "c_fc.weight"].iter().any(|end| name.ends_with(end)) {
-            let n_out = shape[1];
-            let column = |n| values.iter().skip(n).step_by(n_out).copied().collect::<Vec<f32>>();
-            values = (0..n_out).flat_map(column).collect();
-            shape.reverse();
-        }
-        tensors.push((gpt2.gguf_name(name).unwrap(), shape, values));
-    }
-    let tensors: Vec<_> = tensors
-        .iter()
-        .map(|(name, shape, values)| Outgoing::from_values(name, shape.clone(), Storage::F32, values))
-        .collect();
-    write_gguf(path, &metadata(&golden.config), &tensors).unwrap();
-}
-
-fn metadata(config: &Config) -> Metadata {
-    let count = |n: usize| Value::U32(n as u32);
-    let tokens: Vec<_> = (0..config.vocab_size).map(|id| format!("t{id}")).collect();
-    let types = std::iter::repeat_n(1i32.to_le_bytes(), config.vocab_size).flatten().collect();
-    let mut metadata = Metadata::default();
-    for (key, value) in [
-        ("general.architecture", Value::Text("gpt2".to_owned())),
-        ("gpt2.block_count", count(config.n_layers)),
-        ("gpt2.context_length", count(config.context)),
-        ("gpt2.embedding_length", count(config.width)),
-        ("gpt2.feed_forward_length", count(config.feed_forward)),
-        ("gpt2.attention.head_count", count(config.n_heads)),
-        ("gpt2.attention.layer_norm_epsilon", Value::F64(config.norm_eps)),
-        ("tokenizer.ggml.model", Value::Text("gpt2".to_owned())),
-        ("tokenizer.ggml.tokens", Value::Array(Array::Texts(tokens))),
-        ("tokenizer.ggml.token_type", Value::Array(Array::Numbers { kind: Kind::I32, bytes: types })),
-        ("tokenizer.ggml.bos_token_id", Value::U32(1)),
-        ("tokenizer.ggml.eos_token_id", Value::U32(2)),
-    ] {
-        metadata.insert(key, value).unwrap();
-    }
-    metadata
+    assert_same_there_and_back(golden(TIED));
 }
 
 /// As published with GPT-2.

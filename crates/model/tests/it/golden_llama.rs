@@ -8,8 +8,8 @@ use penname_model::peft::AdapterConfig;
 use penname_model::{Method, Purpose};
 
 use crate::golden::{
-    assert_expected, assert_logits, assert_packing_changes_nothing, assert_recomputing_changes_nothing,
-    at_once, full, golden, lora, network,
+    assert_full, assert_logits, assert_lora, assert_packing_changes_nothing,
+    assert_recomputing_changes_nothing, at_once, full, golden, lora, network,
 };
 
 #[test]
@@ -20,17 +20,12 @@ fn logits_are_those_of_transformers() {
 
 #[test]
 fn full_training_has_the_gradients_of_transformers() {
-    for name in ["llama/tied", "llama/untied"] {
-        let golden = golden(name);
-        assert_expected(&golden, &at_once(&golden, full(), &BTreeMap::new()), "full.", "loss");
-    }
+    ["llama/tied", "llama/untied"].into_iter().for_each(assert_full);
 }
 
 #[test]
 fn a_low_rank_pair_has_the_gradients_of_peft() {
-    let golden = golden("llama/tied");
-    let (method, pairs) = lora("llama/tied");
-    assert_expected(&golden, &at_once(&golden, method, &pairs), "lora.", "lora_loss");
+    assert_lora("llama/tied");
 }
 
 #[test]

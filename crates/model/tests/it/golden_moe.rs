@@ -7,9 +7,10 @@ use penname_engine::{Extent, Precision, Role, Section, derive};
 use penname_model::peft::AdapterConfig;
 use penname_model::{Keeping, Method, Packed, Parameters, Purpose, Quantizer, Scorer, Setup, build};
 
+use crate::as_gguf::assert_same_from_a_file;
 use crate::golden::{
-    Golden, Outcome, assert_close, assert_expected, assert_logits, assert_packing_changes_nothing,
-    assert_recomputing_changes_nothing, at_once, cpu, full, golden, lora, network,
+    Golden, Outcome, assert_close, assert_expected, assert_full, assert_logits,
+    assert_packing_changes_nothing, assert_recomputing_changes_nothing, at_once, cpu, golden, lora, network,
 };
 
 pub(crate) const QWEN: [&str; 2] = ["qwen3_moe/renormalised", "qwen3_moe/plain"];
@@ -46,10 +47,7 @@ fn logits_are_those_of_transformers() {
 
 #[test]
 fn full_training_has_the_gradients_of_transformers() {
-    for name in TRAINED {
-        let golden = golden(name);
-        assert_expected(&golden, &at_once(&golden, full(), &BTreeMap::new()), "full.", "loss");
-    }
+    TRAINED.into_iter().for_each(assert_full);
 }
 
 /// Pairs beside attention and beside every expert.
@@ -179,5 +177,18 @@ fn a_quantized_base_of_experts_is_near_the_one_it_was_made_of() {
         let found = scorer.losses(device, packed).unwrap();
         let expected = at_once(&golden, Method::Frozen, &BTreeMap::new()).losses;
         assert_close(name, &found[..ids.len() - 1], &expected[..ids.len() - 1], 0.05);
+    }
+}
+
+/// Under the names and in the layout that converters give them.
+#[test]
+fn a_gguf_file_is_the_same_model() {
+    for name in ["qwen3_moe/renormalised", "gpt_oss/fused"] {
+        let mut golden = golden(name);
+        // Programs that run these files clamp as gpt-oss was published.
+        let clamp = golden.config.experts.as_mut().and_then(|experts| experts.clamp.as_mut());
+        clamp.into_iter().for_each(|clamp| clamp.limit = 7.0);
+        let dir = tempfile::tempdir().unwrap();
+        assert_same_from_a_file(golden, &dir.path().join("tiny.gguf"));
     }
 }

@@ -1,13 +1,13 @@
 //! What the crate promises, seen from outside.
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
+mod as_gguf;
 mod config;
 mod container;
 mod corrupt;
 mod families;
 mod folder;
 mod gguf;
-mod gguf_moe;
 mod golden;
 mod golden_dora;
 mod golden_gpt2;
