@@ -10,6 +10,10 @@
 use super::prefix::Prefixes;
 use super::{Flaw, Normalization, SPACE};
 
+/// Bytes of the longest text that a rule may write. Unicode's longest has 33, and a text must not become
+/// many times as long because a file says so.
+const MAX_WRITTEN: usize = 256;
+
 #[derive(Debug, Clone)]
 pub(super) struct Normalizer {
     rules: Option<Rules>,
@@ -91,6 +95,9 @@ impl Rules {
         let texts = String::from_utf8(texts.to_vec()).map_err(|_| damaged("a text is not UTF-8"))?;
         if units.is_empty() {
             return Err(damaged("the table is empty"));
+        }
+        if texts.split('\0').any(|text| text.len() > MAX_WRITTEN) {
+            return Err(damaged("what is written for a character is longer than 256 bytes"));
         }
         Ok(Self { units, texts })
     }

@@ -44,9 +44,34 @@ pub(super) fn unreadable(cause: impl std::fmt::Display) -> Error {
 }
 
 fn load(json: Value) -> Result<tokenizers::Tokenizer> {
+    check_merges(&json["model"])?;
     let mut tokenizer: tokenizers::Tokenizer = serde_json::from_value(json).map_err(unreadable)?;
     tokenizer.set_encode_special_tokens(true);
     Ok(tokenizer)
+}
+
+/// Refuses merges of tokens that make none: the library joins them in the room of the longest token.
+fn check_merges(model: &Value) -> Result<()> {
+    let (Some(merges), Some(vocab)) = (model["merges"].as_array(), model["vocab"].as_object()) else {
+        return Ok(());
+    };
+    let prefix = model["continuing_subword_prefix"].as_str().unwrap_or_default().len();
+    for (at, merge) in merges.iter().enumerate() {
+        let halves = match merge {
+            Value::String(line) if line.starts_with("#version") => None,
+            Value::String(line) => line.split_once(' '),
+            pair => pair[0].as_str().zip(pair[1].as_str()),
+        };
+        // What is no merge at all the library says itself.
+        let Some((a, b)) = halves else { continue };
+        let is_token = b.get(prefix..).is_some_and(|b| vocab.contains_key(&[a, b].concat()));
+        if !is_token {
+            return Err(unreadable(format!(
+                "merge {at}, of {a:?} and {b:?}, makes no token of the vocabulary"
+            )));
+        }
+    }
+    Ok(())
 }
 
 fn spelling(json: &Value) -> Result<Spelling> {

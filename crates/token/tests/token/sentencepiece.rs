@@ -137,6 +137,11 @@ fn rules_that_lie_change_nothing_or_are_refused() {
         vocabulary.normalization.rules = rules.to_vec();
         assert!(matches!(Model::new(vocabulary.clone()), Err(Flaw::Rules { .. })), "{rules:?}");
     }
+    // What is written for one character would make a text hundreds of times as long.
+    let long = [&4_u32.to_le_bytes()[..], &[0; 4], "long ".repeat(52).as_bytes()].concat();
+    vocabulary.normalization.rules = long;
+    let error = Model::new(vocabulary.clone()).unwrap_err().to_string();
+    assert!(error.contains("longer than 256 bytes"), "{error}");
     // A table of one unit that leads out of itself, and one whose text is not there.
     for unit in [u32::MAX, 1 << 8 | 0x41, 0xffff_fc41] {
         vocabulary.normalization.rules = [&4_u32.to_le_bytes()[..], &unit.to_le_bytes(), b"x\0"].concat();

@@ -106,6 +106,26 @@ fn files_that_are_no_tokenizer_are_refused() {
     assert!(matches!(unknown, Err(Error::TokenizerKind { found }) if found == "WordPiece"));
 }
 
+/// Found by fuzzing: the library joins two tokens in the room of the longest, and panics where there is none
+/// for both, or where a prefix is longer than the second.
+#[test]
+fn merges_that_make_no_token_are_refused() {
+    let whole = Tokenizer::from_gguf(&toy::vocab()).unwrap().to_json().unwrap();
+    let refused = |change: fn(&mut serde_json::Value)| {
+        let mut json: serde_json::Value = serde_json::from_str(&whole).unwrap();
+        change(&mut json["model"]);
+        Tokenizer::from_json(json.to_string().as_bytes()).unwrap_err().to_string()
+    };
+    let longest = |model: &mut serde_json::Value| {
+        let tokens = model["vocab"].as_object().unwrap().keys();
+        let longest = tokens.max_by_key(|token| token.len()).unwrap().clone();
+        model["merges"][0] = serde_json::json!([longest, longest]);
+    };
+    assert!(refused(longest).contains("merge 0, of"), "{}", refused(longest));
+    let prefixed = |model: &mut serde_json::Value| model["continuing_subword_prefix"] = "#".repeat(99).into();
+    assert!(refused(prefixed).contains("makes no token of the vocabulary"));
+}
+
 #[test]
 fn bytes_without_a_token_are_counted() {
     let mut vocab = toy::vocab();
