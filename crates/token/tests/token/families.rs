@@ -89,3 +89,36 @@ fn channels_are_derived_from_the_template() {
     // What ends a message in the middle of a text is not the end of a reply.
     assert_eq!(renderer.stop_ids(), [renderer.tokenizer().token_id("<|return|>").unwrap()]);
 }
+
+/// The files that people trained on before, to the byte, but for what ends an answer: without it, no end
+/// is ever learned.
+#[test]
+fn letters_are_laid_out_as_in_files() {
+    let pairs = [
+        ("Why does the kettle sing?", "It is paid to."),
+        ("D\u{fc}rfen Bienen das?\nUnd wo?", "Ja.\n\nAuf dem Balkon,  t\u{e4}glich."),
+    ];
+    let turns =
+        |pair: &(&str, &str)| [Message::new(Role::User, pair.0), Message::new(Role::Assistant, pair.1)];
+    let check = |name: &str, expected: &str| {
+        let renderer = renderer(name, "<|endoftext|>", false);
+        let file: String =
+            pairs.iter().map(|pair| renderer.template().render(&turns(pair), false).unwrap()).collect();
+        assert_eq!(file, expected, "{name}");
+        let talk: Vec<Message> = pairs.iter().flat_map(turns).collect();
+        assert_eq!(renderer.template().render(&talk, false).unwrap(), expected, "{name}, one conversation");
+        // What the model sees are the same bytes.
+        let ids = renderer.render(&example(talk)).unwrap().ids;
+        assert_eq!(renderer.tokenizer().decode(&ids), expected, "{name}");
+    };
+    check(
+        "question-answer",
+        "QUESTION: Why does the kettle sing?\n\nANSWER: It is paid to.<|endoftext|>\n\n\
+         QUESTION: D\u{fc}rfen Bienen das?\nUnd wo?\n\nANSWER: Ja.\n\nAuf dem Balkon,  t\u{e4}glich.<|endoftext|>\n\n",
+    );
+    check(
+        "q-a",
+        "Q: Why does the kettle sing?\nA: It is paid to.<|endoftext|>\n\n\
+         Q: D\u{fc}rfen Bienen das?\nUnd wo?\nA: Ja.\n\nAuf dem Balkon,  t\u{e4}glich.<|endoftext|>\n\n",
+    );
+}
