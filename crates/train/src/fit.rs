@@ -176,7 +176,7 @@ impl<'a> Fit<'a> {
         let mut parameters = Parameters::load(task.checkpoint, &network, settings.base.into(), device)?;
         witness.see(&Event::note(kept(&parameters)));
         parameters.add_pairs(&network, device, |slot| fresh_pair(&network, slot, task.seed))?;
-        let mut batches = Batches::new(task.train, settings.batch_examples, settings.batch_tokens, task.seed);
+        let mut batches = prepare::batches(task);
         let first = make_packs(&mut batches, 0)?;
         gates.push(gate::labels_are_next_tokens(&first, task.train).pass(witness)?);
         start::announce_shared(&first, witness);

@@ -1,10 +1,11 @@
-//! From a task to the network it trains: setup, fresh adapters, what is kept in memory.
+//! From a task to the network it trains: setup, batches, fresh adapters, what is kept in memory.
 
+use crate::batch::Batches;
 use crate::checkpoint::Tensors;
 use crate::error::{Error, Result};
 use crate::fit::Task;
 use crate::plan::{self, Ask};
-use crate::settings::{Rounding, Settings};
+use crate::settings::{Learn, Rounding, Settings};
 use penname_engine::{Device, Extent, Keep, Precision};
 use penname_ledger::Hash;
 use penname_ledger::event::{Event, Witness};
@@ -58,6 +59,13 @@ pub(crate) fn base_network(task: &Task<'_>) -> Result<Network> {
         Method::LowRank(_) | Method::Frozen => Method::Frozen,
     };
     Ok(build(task.config, &setup(task, method))?)
+}
+
+/// The sequences in the order of training.
+pub(crate) fn batches<'a>(task: &Task<'a>) -> Batches<'a> {
+    let &Settings { batch_examples, batch_tokens, learn, .. } = task.settings;
+    let batches = Batches::new(task.train, batch_examples, batch_tokens, task.seed);
+    if learn == Learn::Text { batches.with_moving_cuts() } else { batches }
 }
 
 /// Refuses sequences that go on where a table of learned positions ends.

@@ -1,8 +1,11 @@
 //! Running text in sequences, and llama2.c's shards of it.
 
+use std::collections::BTreeSet;
+
+use penname_ledger::Seed;
 use penname_token::shard::Damage;
 use penname_token::shard::llama2c;
-use penname_token::{Tokenizer, running};
+use penname_token::{Sequence, Tokenizer, running};
 use proptest::prelude::*;
 
 use crate::toy;
@@ -34,10 +37,49 @@ proptest! {
     }
 
     #[test]
+    fn texts_cut_elsewhere_are_the_same_texts(
+        texts in prop::collection::vec(prop::collection::vec(259_u32..268, 0..40), 1..4),
+        length in 2_usize..12,
+        seed: u64,
+    ) {
+        let tokenizer = Tokenizer::from_gguf(&toy::pieces()).unwrap();
+        let of = |(idx, ids): (usize, &Vec<u32>)| running::of_ids(&tokenizer, &idx.to_string(), ids, length);
+        let sequences: Vec<Sequence> = texts.iter().enumerate().flat_map(of).collect();
+        let moved = running::moved(&sequences, &mut Seed(seed).stream("cuts"));
+        let names = |list: &[Sequence]| list.iter().map(|s| s.example.clone()).collect::<Vec<_>>();
+        prop_assert_eq!(names(&moved), names(&sequences));
+        let targets = |list: &[Sequence]| list.iter().flat_map(|s| s.ids[1..].to_vec()).collect::<Vec<_>>();
+        prop_assert_eq!(targets(&moved), targets(&sequences));
+        for sequence in &moved {
+            prop_assert!((2..=length).contains(&sequence.len()) && sequence.n_trained + 1 == sequence.len());
+        }
+        for pair in moved.windows(2).filter(|pair| pair[0].document == pair[1].document) {
+            prop_assert_eq!(pair[0].ids.last(), pair[1].ids.first());
+        }
+    }
+
+    #[test]
     fn a_shard_written_is_read(texts in prop::collection::vec(prop::collection::vec(3_u32..500, 0..9), 0..5)) {
         let bytes = llama2c::write(texts.iter().map(Vec::as_slice), 1).unwrap();
         prop_assert_eq!(llama2c::read(&bytes, 1, Some(2), 500).unwrap(), texts);
     }
+}
+
+/// Every place that there is room for is chosen sometimes; what is full, or whole, stays.
+#[test]
+fn cuts_move_as_far_as_there_is_room() {
+    let tokenizer = Tokenizer::from_gguf(&toy::pieces()).unwrap();
+    let firsts = |n_ids: u32| -> BTreeSet<usize> {
+        let ids: Vec<u32> = (0..n_ids).map(|at| 259 + at % 9).collect();
+        let sequences = running::of_ids(&tokenizer, "d", &ids, 5);
+        let cut = |seed| running::moved(&sequences, &mut Seed(seed).stream("cuts"))[0].len();
+        (0..50).map(cut).collect()
+    };
+    // Around the ids stand a beginning and an end; four targets fit into a sequence.
+    assert_eq!(firsts(8), BTreeSet::from([2, 3, 4, 5]));
+    assert_eq!(firsts(9), BTreeSet::from([3, 4, 5]));
+    assert_eq!(firsts(11), BTreeSet::from([5]), "the last sequence is full");
+    assert_eq!(firsts(2), BTreeSet::from([4]), "one sequence");
 }
 
 #[test]

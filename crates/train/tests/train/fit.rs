@@ -85,10 +85,10 @@ impl Witness for Kill {
 }
 
 /// Asks for a stop when training reaches a step, as Ctrl-C would.
-struct Interrupt<'a> {
-    at: u64,
-    stop: &'a AtomicBool,
-    seen: AtomicU64,
+pub(crate) struct Interrupt<'a> {
+    pub(crate) at: u64,
+    pub(crate) stop: &'a AtomicBool,
+    pub(crate) seen: AtomicU64,
 }
 
 impl Witness for Interrupt<'_> {

@@ -1,5 +1,6 @@
 //! From weights that were just drawn to a model, and from that to one that answers.
 
+use crate::fit::Interrupt;
 use crate::tiny;
 use penname_ledger::event::Silent;
 use penname_ledger::run::Parent;
@@ -9,9 +10,9 @@ use penname_model::fresh::{self, Sizes, Wanted};
 use penname_model::{Checkpoint, Config};
 use penname_token::Sequence;
 use penname_train::settings::{Learn, Origin, Rounding, Shape, Way};
-use penname_train::{Error, Outcome, Settings, Task, finetune, resume};
+use penname_train::{Ending, Error, Outcome, Settings, Task, finetune, resume};
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 
 /// A language of runs: each text counts upwards from where it begins.
 fn texts() -> (Vec<Sequence>, Vec<Sequence>) {
@@ -113,15 +114,47 @@ fn the_same_seed_draws_the_same_model() {
 #[test]
 fn a_new_model_learns_a_language_and_says_where_it_began() {
     let room = Room::new();
-    let outcome = room.train("r", &room.drawn(1), &settings()).unwrap();
+    let patient = Settings { learning_rate: 1e-2, steps: 120, ..settings() };
+    let outcome = room.train("r", &room.drawn(1), &patient).unwrap();
     assert!((outcome.state.base_nats - 48.0_f64.ln()).abs() < 0.2, "{}", outcome.state.base_nats);
-    // Where a text begins nobody can know, which alone is 0.3 nats a token; frequencies give 3.8.
-    assert!(outcome.state.watch.best_nats.unwrap() < 1.5, "{:?}", outcome.state.watch);
+    // Where a text begins nobody can know, which alone is 0.3 nats a token; frequencies give 3.8. Six
+    // models drawn from other seeds come to 0.56 to 0.78 so. At twice the rate in half the steps, as the
+    // other tests here train, it is 0.54 to 1.21: there rounding decides, which differs by machine.
+    assert!(outcome.state.watch.best_nats.unwrap() < 1.0, "{:?}", outcome.state.watch);
     let names: Vec<&str> = outcome.gates.iter().map(|gate| gate.name).collect();
     for name in ["training starts from nothing", "more was learned than frequencies", "the weights moved"] {
         assert!(names.contains(&name), "{names:?}");
     }
     assert!(!names.contains(&"the base knows the language"));
+}
+
+/// The same text in sequences of at most five tokens, as running text is cut.
+fn cut(text: &Sequence) -> Vec<Sequence> {
+    let part = |(idx, begin): (usize, usize)| {
+        let ids = text.ids[begin..text.ids.len().min(begin + 5)].to_vec();
+        let mask = (0..ids.len()).map(|at| at > 0).collect();
+        let (example, document) = (format!("{}/{idx}", text.document), text.document.clone());
+        Sequence { n_trained: ids.len() - 1, example, document, ids, mask, ..Sequence::default() }
+    };
+    (0..text.ids.len() - 1).step_by(4).enumerate().map(part).collect()
+}
+
+/// From the second pass on texts are cut elsewhere, the same way whether a run was stopped or not.
+#[test]
+fn a_stopped_run_over_long_texts_goes_on_to_the_same_bits() {
+    let mut room = Room::new();
+    room.train = room.train.iter().flat_map(cut).collect();
+    let (checkpoint, settings, stop) = (room.drawn(1), settings(), AtomicBool::new(false));
+    room.train("whole", &checkpoint, &settings).unwrap();
+    let run = room.run("stopped");
+    let task = room.task(&checkpoint, &settings, &run);
+    assert_eq!(task.train.len().div_ceil(settings.batch_examples), 16, "it is stopped in the third pass");
+    let interrupt = Interrupt { at: 37, stop: &stop, seen: AtomicU64::new(0) };
+    let outcome = finetune(&task, &mut tiny::device(), &interrupt, &stop).unwrap();
+    assert_eq!((outcome.ending, outcome.state.step), (Ending::Interrupted, 37));
+    resume(&task, &mut tiny::device(), &Silent, &AtomicBool::new(false)).unwrap();
+    let whole = room.folder.path().join("runs/whole/adapter");
+    assert!(weights(&run.adapter()) == weights(&whole));
 }
 
 #[test]
