@@ -55,10 +55,13 @@ pub fn write(config: &Config, seed: Seed, folder: &Path) -> Result<()> {
 
 /// A tensor whose numbers are drawn while it is written.
 fn draw(parameter: &Parameter, n_layers: usize, seed: Seed) -> Outgoing<'static> {
-    let Parameter { name, shape, turned, .. } = parameter;
+    let Parameter { name, shape, turned, fused, .. } = parameter;
     let mut info = TensorInfo { shape: shape.clone(), dtype: Storage::F32 };
-    if *turned {
-        info.shape.reverse();
+    match &mut info.shape[..] {
+        shape if *turned => shape.reverse(),
+        // (X, in, out), as such files have the matrices of all experts.
+        [_, rows, cols] if fused.is_some_and(|fused| fused.turned) => std::mem::swap(rows, cols),
+        _ => {}
     }
     let stream = RefCell::new(seed.stream(&format!("model/fresh/{name}")));
     let start = Start::of(name, shape, n_layers);
