@@ -3,10 +3,12 @@
 //! They need what is not in the repository, so each says plainly when it was skipped and why. A
 //! new check is a function from [`Inputs`] and its line in [`ALL`].
 
+mod bard;
 mod convert;
 mod corpus;
 mod export;
 mod greedy;
+mod harmony;
 mod killed;
 mod model;
 mod pieces;
@@ -38,7 +40,7 @@ pub(crate) struct Options {
     /// The base model as GGUF; otherwise the one in the Python package.
     #[arg(long)]
     base: Option<PathBuf>,
-    /// A Python with torch, transformers, peft, gguf, safetensors, sentencepiece and xllamacpp.
+    /// A Python with torch, transformers, peft, gguf, safetensors, sentencepiece, protobuf, tiktoken and xllamacpp.
     #[arg(long)]
     python: Option<PathBuf>,
     /// Fetch nothing.
@@ -93,6 +95,8 @@ const ALL: &[Check] = &[
     Check { name: "Llama-2's pieces in two files", quick: true, run: pieces::two_files },
     Check { name: "a story in llama2.c's container", quick: true, run: story::told },
     Check { name: "the story trained on and exported", quick: true, run: story::trained_on },
+    Check { name: "a model from nothing, exported and run", quick: true, run: bard::from_nothing },
+    Check { name: "Harmony as its library writes it", quick: true, run: harmony::renderings },
     Check { name: "a columnist's book", quick: true, run: corpus::columnist },
     Check { name: "GGUF to folder and back", quick: true, run: convert::there_and_back },
     Check { name: "greedy answers", quick: true, run: greedy::answers },

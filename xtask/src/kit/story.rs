@@ -137,12 +137,17 @@ fn exported(model: &Checkpoint, version: Version, path: &Path) -> Result<Checkpo
 
 /// The likeliest tokens after the beginning.
 fn greedy(model: &Checkpoint) -> Result<Vec<u32>> {
+    greedy_after(model, &[1])
+}
+
+/// The likeliest tokens after a prompt.
+pub(super) fn greedy_after(model: &Checkpoint, prompt: &[u32]) -> Result<Vec<u32>> {
     let device = &mut Cpu::new();
     let loading = Loading { precision: Precision::F32, keeping: Keeping::Rounded };
     let weights = Weights::load(model, None, loading, device)?;
-    let room = Room { slots: 1, context: 2 * N_TOKENS, chunk: 16 };
+    let room = Room { slots: 1, context: prompt.len() + N_TOKENS + 16, chunk: 16 };
     let mut decoder = Decoder::new(&weights.base(), room, device)?;
-    let prompt = Prompt { ids: vec![1], sampler: Sampler::greedy(), choice: 0, max_new: N_TOKENS };
+    let prompt = Prompt { ids: prompt.to_vec(), sampler: Sampler::greedy(), choice: 0, max_new: N_TOKENS };
     let done = generate(&mut decoder, device, &[prompt], &End::default(), &mut |_, _| Control::Continue)?;
     Ok(done.into_iter().next().map(|completion| completion.ids).unwrap_or_default())
 }

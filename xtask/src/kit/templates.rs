@@ -6,37 +6,79 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use penname_ledger::{clock, write};
-use penname_token::tokenizer::TokenizerConfig;
+use penname_token::sentencepiece::Model;
+use penname_token::tokenizer::{SpecialIds, TokenizerConfig};
 use penname_token::{Example, Message, Renderer, Role, Template, Tokenizer, Verdict};
 use serde_json::Value;
 
-use super::{Inputs, Stop};
+use super::{Inputs, Stop, harmony};
 use crate::{Result, root, shell};
 
-/// Every template of the kit over Qwen3's vocabulary, and those of letters over GPT-2's.
+/// Vocabularies, and whether they get the templates as they were published, or those of letters.
+const VOCABULARIES: [(&str, bool); 5] =
+    [("qwen3", true), ("o200k", true), ("llama2", true), ("llama2", false), ("gpt2", false)];
+
+/// Templates that need no control token of a family.
+const LETTERS: [&str; 3] = ["question-answer", "q-a", "text"];
+
+/// Every template of the kit over every vocabulary that has, or is given, its control tokens, and those
+/// of letters over the vocabularies that have none.
 pub(super) fn ids(inputs: &Inputs) -> super::Verdict {
     let python = inputs.python()?;
     let work = root().join("target/kit/templates");
     let mut told = Vec::new();
-    let published = jinja(&inputs.kit("templates")?)?;
-    let letters = ["question-answer", "q-a", "text"]
-        .map(|name| root().join("crates/token/templates").join(name).with_extension("jinja"));
-    for (vocabulary, templates) in [("qwen3", published), ("gpt2", letters.to_vec())] {
+    let ours = |name: &str| root().join("crates/token/templates").join(name).with_extension("jinja");
+    let published: Vec<PathBuf> =
+        jinja(&inputs.kit("templates")?)?.into_iter().chain([ours("harmony")]).collect();
+    let letters: Vec<PathBuf> = LETTERS.into_iter().map(ours).collect();
+    for (vocabulary, is_published) in VOCABULARIES {
+        let templates = if is_published { &published } else { &letters };
         let folder = inputs.kit(&format!("tokenizers/{vocabulary}"))?;
-        let work = work.join(vocabulary);
-        write::folder(&work)?;
-        let out = work.join("ids.json");
-        let mut script = shell::command(python);
-        script.env("TZ", "UTC").arg("golden/templates/reference.py").arg(&folder).arg(&out).args(&templates);
-        shell::capture(&mut script)?;
-        let rows: Value = serde_json::from_slice(&fs::read(&out)?)?;
-        let (n, n_cut) = compare(&work, &rows)?;
-        let n_templates = templates.len();
-        told.push(format!(
-            "{vocabulary}: {n} conversations in {n_templates} templates, {n_cut} of them cut where a prompt ends"
-        ));
+        let (tokenizer, rows) = asked(python, &folder, &work.join(vocabulary), templates)?;
+        told.push(format!("{vocabulary}: {}", compare(&tokenizer, &rows)?));
+        if vocabulary == "o200k" {
+            told.push(harmony::ids(&tokenizer, &inputs.kit(harmony::GOLDENS)?)?);
+        }
     }
+    let model = Model::from_bytes(&fs::read(inputs.kit("tokenizers/llama2/tokenizer.model")?)?)?;
+    told.push(format!("llama2 as exported: {}", exported(python, model, &work, &letters)?));
     Ok(told.join(", "))
+}
+
+/// What transformers makes of the conversations, and the tokenizer it used.
+fn asked(
+    python: &Path,
+    folder: &Path,
+    work: &Path,
+    templates: &[PathBuf],
+) -> Result<(Arc<Tokenizer>, Value)> {
+    write::folder(work)?;
+    let out = work.join("ids.json");
+    let mut script = shell::command(python);
+    script.env("TZ", "UTC").arg("golden/templates/reference.py").arg(folder).arg(&out).args(templates);
+    shell::capture(&mut script)?;
+    Ok((tokenizer(work)?, serde_json::from_slice(&fs::read(&out)?)?))
+}
+
+/// Pieces written as `tokenizer.json`, which transformers reads, against the pieces themselves.
+fn exported(python: &Path, model: Model, work: &Path, templates: &[PathBuf]) -> Result<String> {
+    // What begins a text is not known to templates over there; here it is told where they stand.
+    let ours = Tokenizer::from_sentencepiece(model)?;
+    let ids = SpecialIds { add_bos: false, ..ours.special_ids().clone() };
+    let ours = Arc::new(ours.with_special_ids(ids)?);
+    let folder = work.join("pieces");
+    write::folder(&folder)?;
+    write::bytes(&folder.join("tokenizer.json"), ours.to_json()?.as_bytes())?;
+    write::bytes(&folder.join("tokenizer_config.json"), ours.to_config_json(None)?.as_bytes())?;
+    let (_, rows) = asked(python, &folder, &folder.join("asked"), templates)?;
+    compare(&ours, &rows)
+}
+
+/// The tokenizer as transformers wrote it.
+fn tokenizer(folder: &Path) -> Result<Arc<Tokenizer>> {
+    let config = TokenizerConfig::from_json(&fs::read(folder.join("tokenizer_config.json"))?)?;
+    let json = fs::read(folder.join("tokenizer.json"))?;
+    Ok(Arc::new(Tokenizer::from_json(&json)?.with_config(&config, &[])?))
 }
 
 /// The templates under a folder.
@@ -57,26 +99,22 @@ fn jinja(folder: &Path) -> std::result::Result<Vec<PathBuf>, Stop> {
 }
 
 /// How many conversations have the same ids here, and how many of them are cut elsewhere.
-fn compare(folder: &Path, rows: &Value) -> Result<(usize, usize)> {
-    let mut config = TokenizerConfig::from_json(&fs::read(folder.join("tokenizer_config.json"))?)?;
-    config.bos = Some("<|endoftext|>".to_owned());
-    let json = fs::read(folder.join("tokenizer.json"))?;
-    let tokenizer = Arc::new(Tokenizer::from_json(&json)?.with_config(&config, &[])?);
+fn compare(tokenizer: &Arc<Tokenizer>, rows: &Value) -> Result<String> {
     let (mut n, mut n_cut) = (0, 0);
     for row in rows["rows"].as_array().ok_or("no rows")? {
         let at = row["conversation"].as_u64().ok_or("no conversation")?;
         let messages = conversation(&rows["conversations"][usize::try_from(at)?]);
         let path = row["template"].as_str().ok_or("no template")?;
         let what = format!("{path}, conversation {at}, thinking {}", row["thinking"]);
-        let template = Template::new(&fs::read_to_string(path)?, &tokenizer)?.with_date(clock::now());
+        let template = Template::new(&fs::read_to_string(path)?, tokenizer)?.with_date(clock::now());
         let template = template.with_variable("enable_thinking", row["thinking"] == true);
-        let renderer = Renderer::new(Arc::clone(&tokenizer), template);
+        let renderer = Renderer::new(Arc::clone(tokenizer), template);
         let expected: Option<Vec<u32>> = serde_json::from_value(row["ids"].clone())?;
         let expected = expected.ok_or_else(|| format!("{what} was refused by transformers"))?;
         n += 1;
         n_cut += usize::from(is_cut(&renderer, messages, &expected).map_err(|why| format!("{what}: {why}"))?);
     }
-    Ok((n, n_cut))
+    Ok(format!("{n} conversations, {n_cut} of them cut where a prompt ends"))
 }
 
 /// Whether the ids are not those of the text as a whole, because they continue a prompt that ends inside

@@ -1,0 +1,90 @@
+//! A model from nothing: the program learns pieces and a language from a play, then to answer from
+//! dialogues, and what it wrote for llama2.c is read by that file's rules alone.
+//!
+//! It is smaller and trained for shorter than the recipe makes it: whether all of it goes together is asked
+//! here, how well such a model writes is in the log.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use penname_ledger::write;
+use penname_model::Checkpoint;
+use penname_token::sentencepiece::Model;
+use penname_token::{Message, Role, Template, Tokenizer};
+use serde_json::Value;
+
+use super::{Inputs, Verdict, story, voice};
+use crate::{Result, root, shell};
+
+/// A sixth of the recipe's depth.
+const SMALL: [&str; 5] =
+    ["model.depth=2", "tokenizer.size=1024", "train.steps=60", "train.evaluate_every=20", "train.patience=0"];
+const ANSWERS: [&str; 3] = ["train.steps=20", "train.evaluate_every=10", "train.patience=0"];
+const ASKED: &str = "Who are you?";
+
+/// Both trainings, the export, and the same words from both.
+pub(super) fn from_nothing(inputs: &Inputs) -> Verdict {
+    let folder = root().join("target/kit/bard");
+    if folder.exists() {
+        write::remove_folder(&folder)?;
+    }
+    write::folder(&folder)?;
+    let bard = begun(&folder, "bard", &["--recipe", "tiny-from-scratch"])?;
+    taken(&inputs.kit("text/shakespeare/input.txt")?, &bard)?;
+    let language = trained(&bard, &SMALL)?;
+    let talk = begun(&folder, "talk", &["--recipe", "tiny-dialogue", "--base", "../bard"])?;
+    taken(&inputs.kit("conversations/fastchat_dummy_conversation.json")?, &talk)?;
+    let answers = trained(&talk, &ANSWERS)?;
+    shell::capture(&mut voice::program(&talk, &["export", "llama2c", "--storage", "f32", "--offline"]))?;
+    let n_tokens = same_words(&talk)?;
+    write::remove_folder(&folder)?;
+    Ok(format!("a play: {language}; dialogues: {answers}; its .bin says the same in {n_tokens} tokens"))
+}
+
+fn begun(folder: &Path, name: &str, more: &[&str]) -> Result<PathBuf> {
+    let mut new = voice::program(folder, &[&["new", name, "--quiet"], more].concat());
+    shell::capture(&mut new)?;
+    Ok(folder.join(name))
+}
+
+fn taken(file: &Path, project: &Path) -> Result<()> {
+    let name = file.file_name().ok_or("a file without a name")?;
+    Ok(write::bytes(&project.join("writing").join(name), &fs::read(file)?)?)
+}
+
+/// Trains with these settings; says how far the loss of a step fell.
+fn trained(project: &Path, settings: &[&str]) -> Result<String> {
+    let mut arguments = vec!["train", "--offline"];
+    settings.iter().for_each(|setting| arguments.extend(["--set", setting]));
+    shell::capture(&mut voice::program(project, &arguments))?;
+    let rows = fs::read_to_string(project.join("runs/run-1/metrics.jsonl"))?;
+    let rows = rows.lines().map(serde_json::from_str).collect::<std::result::Result<Vec<Value>, _>>()?;
+    let losses: Vec<f64> = rows.iter().filter_map(|row| row["loss"].as_f64()).collect();
+    match losses[..] {
+        [first, .., last] if last < first => {
+            Ok(format!("{} steps, {first:.3} to {last:.3} nats per token", losses.len()))
+        }
+        _ => Err(format!("the loss did not fall: {losses:?}").into()),
+    }
+}
+
+/// How many tokens the exported file, with the tokenizer beside it, continues as what was trained does.
+fn same_words(talk: &Path) -> Result<usize> {
+    let exported = talk.join("exports/llama2c");
+    let pieces = Model::from_llama2c(&fs::read(exported.join("tokenizer.bin"))?)?;
+    let tokenizer = Tokenizer::from_sentencepiece(pieces)?;
+    let template = Template::builtin("q-a", &tokenizer)?;
+    let prompt = tokenizer.encode_template(&template.render(&[Message::new(Role::User, ASKED)], true)?)?;
+    let [ours, theirs] = [talk.join("runs/run-1/adapter"), exported.join("model.bin")]
+        .map(|path| -> Result<Vec<u32>> { story::greedy_after(&Checkpoint::open(path)?, &prompt) });
+    let (ours, theirs) = (ours?, theirs?);
+    if ours != theirs || ours.is_empty() {
+        let said = [&ours, &theirs].map(|ids| tokenizer.decode(ids));
+        return Err(format!("it says {:?}, expected {:?}", said[1], said[0]).into());
+    }
+    let written = shell::capture(&mut voice::program(talk, &["write", ASKED, "--greedy", "--offline"]))?;
+    if written.stdout.trim_ascii().is_empty() {
+        return Err("the voice writes nothing".into());
+    }
+    Ok(ours.len())
+}
