@@ -3,6 +3,7 @@
 //! Each file is one kind of rule, a function from text to findings, tested on a fixture in which a
 //! fault is found. A new rule is a function, its line in [`findings`] and its fixture.
 
+mod backed;
 pub(crate) mod code;
 mod layer;
 mod link;
@@ -67,6 +68,7 @@ fn findings(files: &[File]) -> Vec<Finding> {
     found.extend(place::check(files));
     found.extend(link::check(files));
     found.extend(manifest::check(files));
+    found.extend(backed::check(files));
     found
 }
 
