@@ -1,4 +1,4 @@
 //! `cargo fuzz run config --features libfuzzer`.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| penname_fuzz::target::config::run(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| drop(penname_fuzz::target::config::run(data)));

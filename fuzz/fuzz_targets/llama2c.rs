@@ -1,4 +1,4 @@
 //! `cargo fuzz run llama2c --features libfuzzer`.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| penname_fuzz::target::llama2c::run(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| drop(penname_fuzz::target::llama2c::run(data)));

@@ -1,17 +1,24 @@
 //! Files that are read without an error, small enough to be changed a thousand times a second.
+//!
+//! Our own writers make most of them; what other programs wrote is taken from the goldens.
+
+mod given;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use penname_ledger::Seed;
+use penname_ledger::{Hash, Seed};
 use penname_model::merge::write_whole;
 use penname_model::peft::{AdapterConfig, Pair};
 use penname_model::weights::gguf::{Tokenizer as InGguf, model_metadata, write_lora, write_model};
 use penname_model::weights::llama2c::{Version, write_llama2c};
 use penname_model::weights::{Outgoing, write_safetensors};
 use penname_model::{Checkpoint, Config, RopeScaling, Storage, Whole};
-use penname_token::{GgufVocab, Tokenizer};
+use penname_token::{GgufVocab, Sequence, Shard, Tokenizer};
 use serde_json::json;
+
+use crate::headed;
+use given::{ADAPTERS, MODELS, PIECES, TOKENIZER};
 
 /// A Llama of one layer.
 pub fn config() -> Config {
@@ -86,29 +93,55 @@ fn write_folder(config: &Config, dir: &Path) {
 
 /// Calls `make` with a folder that holds a model, and reads the files it names.
 fn files(config: &Config, make: impl Fn(&Checkpoint, &Path) -> Vec<&'static str>) -> Vec<Vec<u8>> {
+    files_of(|dir| write_folder(config, dir), make)
+}
+
+/// The same with a model that another program wrote.
+fn files_given(
+    (config, weights): (&[u8], &[u8]),
+    make: impl Fn(&Checkpoint, &Path) -> Vec<&'static str>,
+) -> Vec<Vec<u8>> {
+    let put = |dir: &Path| {
+        let written = penname_ledger::write::bytes(&dir.join("config.json"), config);
+        let written = written.and(penname_ledger::write::bytes(&dir.join("model.safetensors"), weights));
+        assert!(written.is_ok(), "a sample cannot be written");
+    };
+    files_of(put, make)
+}
+
+fn files_of(put: impl Fn(&Path), make: impl Fn(&Checkpoint, &Path) -> Vec<&'static str>) -> Vec<Vec<u8>> {
     let Ok(dir) = tempfile::tempdir() else { return Vec::new() };
-    write_folder(config, dir.path());
+    put(dir.path());
     let Ok(checkpoint) = Checkpoint::open(dir.path()) else { return Vec::new() };
     let names = make(&checkpoint, dir.path());
     names.into_iter().filter_map(|name| std::fs::read(dir.path().join(name)).ok()).collect()
 }
 
+/// Writes a model as GGUF, with a vocabulary.
+fn to_gguf(checkpoint: &Checkpoint, storage: Storage, vocab: &GgufVocab, dir: &Path) -> Vec<&'static str> {
+    let write = || {
+        let mut metadata = model_metadata(&checkpoint.config().ok()?, "sample", storage).ok()?;
+        in_gguf(vocab).to_metadata(&mut metadata).ok()?;
+        let whole = Whole::new(checkpoint, None).ok()?;
+        write_model(&dir.join("m.gguf"), &whole, storage, &metadata).ok()
+    };
+    if write().is_some() { vec!["m.gguf"] } else { Vec::new() }
+}
+
 /// Models and adapters as GGUF.
 pub fn gguf_files() -> Vec<Vec<u8>> {
     let mut all = Vec::new();
+    // Those of other programs have a vocabulary of names that mean nothing.
+    for given in &MODELS[2..] {
+        let tokens: Vec<String> = (0..96).map(|id| format!("t{id}")).collect();
+        let vocab = GgufVocab { token_types: vec![1; tokens.len()], tokens, merges: Vec::new(), ..bytes() };
+        all.extend(files_given(*given, |checkpoint, dir| to_gguf(checkpoint, Storage::F32, &vocab, dir)));
+    }
     for (config, storage) in
         [(config(), Storage::Q8_0), (gpt2_config(), Storage::Q4_0), (config(), Storage::F16)]
     {
-        all.extend(files(&config, |checkpoint, dir| {
-            let Ok(mut metadata) = model_metadata(&config, "sample", storage) else { return Vec::new() };
-            let kind = if storage == Storage::F16 { pieces() } else { bytes() };
-            if in_gguf(&kind).to_metadata(&mut metadata).is_err() {
-                return Vec::new();
-            }
-            let Ok(whole) = Whole::new(checkpoint, None) else { return Vec::new() };
-            let written = write_model(&dir.join("m.gguf"), &whole, storage, &metadata);
-            if written.is_ok() { vec!["m.gguf"] } else { Vec::new() }
-        }));
+        let kind = if storage == Storage::F16 { pieces() } else { bytes() };
+        all.extend(files(&config, |checkpoint, dir| to_gguf(checkpoint, storage, &kind, dir)));
         let module = if config.has_learned_positions() {
             "transformer.h.0.mlp.c_fc"
         } else {
@@ -126,20 +159,21 @@ pub fn gguf_files() -> Vec<Vec<u8>> {
     all
 }
 
-/// Models as safetensors.
+/// Models as safetensors, each after its configuration.
 pub fn safetensors_files() -> Vec<Vec<u8>> {
-    let write = |storage| {
-        move |checkpoint: &Checkpoint, dir: &Path| {
+    let write = |config: &Config, storage| {
+        let json = config.to_hf_json(storage).to_string();
+        let weights = files(config, |checkpoint, dir| {
             let out = dir.join("out");
             let written = penname_ledger::write::folder(&out).is_ok()
                 && Whole::new(checkpoint, None)
                     .is_ok_and(|whole| write_whole(&whole, storage, 1 << 30, &out).is_ok());
             if written { vec!["out/model.safetensors"] } else { Vec::new() }
-        }
+        });
+        weights.into_iter().map(move |weights| headed(json.as_bytes(), &weights))
     };
-    let mut all = files(&config(), write(Storage::F32));
-    all.extend(files(&gpt2_config(), write(Storage::BF16)));
-    all
+    let ours = write(&config(), Storage::F32).chain(write(&gpt2_config(), Storage::BF16));
+    ours.chain(MODELS.map(|(config, weights)| headed(config, weights))).collect()
 }
 
 /// Models as llama2.c has them, all three versions.
@@ -168,17 +202,19 @@ pub fn llama2c_files() -> Vec<Vec<u8>> {
 pub fn configs() -> Vec<Vec<u8>> {
     let all =
         [config(), gpt2_config(), Config { rope_scaling: RopeScaling::Linear { factor: 2.0 }, ..config() }];
-    all.iter().map(|config| config.to_hf_json(Storage::BF16).to_string().into_bytes()).collect()
+    let ours = all.iter().map(|config| config.to_hf_json(Storage::BF16).to_string().into_bytes());
+    ours.chain(MODELS.map(|(config, _)| config.to_vec())).collect()
 }
 
-/// Configurations of adapters.
-pub fn adapter_configs() -> Vec<Vec<u8>> {
+/// Adapters: a configuration, and the pairs after it.
+pub fn adapters() -> Vec<Vec<u8>> {
     let mut config =
         AdapterConfig::new(8, 16.0, ["q_proj".to_owned(), "model.layers.0.mlp.up_proj".to_owned()]);
     config.rank_pattern = vec![("^model.layers.0.mlp.up_proj".to_owned(), 4)];
     config.alpha_pattern = vec![("q_proj".to_owned(), 2.5)];
     let plain = json!({ "peft_type": "LORA", "r": 4, "lora_alpha": 8, "target_modules": ["c_attn"], "use_rslora": true });
-    vec![config.to_json().to_string().into_bytes(), plain.to_string().into_bytes()]
+    let ours = [config.to_json(), plain].map(|config| headed(config.to_string().as_bytes(), &[]));
+    ours.into_iter().chain(ADAPTERS.map(|(config, pairs)| headed(config, pairs))).collect()
 }
 
 /// Every byte a token, spelled as byte-level vocabularies spell them.
@@ -246,8 +282,31 @@ fn in_gguf(vocab: &GgufVocab) -> InGguf {
     }
 }
 
-/// Tokenizers of both kinds.
+/// Tokenizers of both kinds, and one that `tokenizers` learned.
 pub fn tokenizers() -> Vec<Vec<u8>> {
     let json = |vocab: &GgufVocab| Some(Tokenizer::from_gguf(vocab).ok()?.to_json().ok()?.into_bytes());
-    [bytes(), pieces()].iter().filter_map(json).collect()
+    let ours = [bytes(), pieces()];
+    ours.iter().filter_map(json).chain([TOKENIZER.to_vec()]).collect()
+}
+
+/// Models of `sentencepiece`, one of them also as llama2.c has it.
+pub fn sentencepieces() -> Vec<Vec<u8>> {
+    let in_llama2c =
+        |model: &[u8]| penname_token::sentencepiece::Model::from_bytes(model).ok()?.to_llama2c().ok();
+    PIECES.into_iter().map(<[u8]>::to_vec).chain(PIECES.into_iter().filter_map(in_llama2c)).collect()
+}
+
+/// Ids of some texts, as we keep them and as llama2.c does.
+pub fn shards() -> Vec<Vec<u8>> {
+    let texts: [&[u32]; 3] = [&[5, 6, 7, 400], &[9], &[300, 301, 302]];
+    let sequence = |(at, ids): (usize, &&[u32])| {
+        let mask: Vec<bool> = (0..ids.len()).map(|idx| idx % 2 == 1).collect();
+        let n_trained = ids.len() / 2;
+        let (example, document) = (format!("example {at}"), format!("document {}", at / 2));
+        Sequence { example, document, ids: ids.to_vec(), mask, n_trained, ..Sequence::default() }
+    };
+    let sequences = texts.iter().enumerate().map(sequence).collect();
+    let ours = Shard { tokenizer: Hash::of(b"sample"), sequences };
+    let theirs = penname_token::shard::llama2c::write(texts, 1);
+    [Some(ours.to_bytes()), theirs.ok()].into_iter().flatten().collect()
 }
