@@ -62,9 +62,9 @@ pub(super) fn place(label: &str, [px, py]: [f64; 2], taken: &[Rect]) -> Option<(
     })
 }
 
-/// What words cover that end at a place.
-pub(super) fn ending(words: &str, [x, y]: [f64; 2]) -> Rect {
-    [x - 1.1 * LETTER * words.chars().count() as f64, y - 11.0, x, y + 3.0]
+/// What words cover that begin at a place.
+pub(super) fn covered(words: &str, [x, y]: [f64; 2]) -> Rect {
+    [x, y - 11.0, x + 1.1 * LETTER * words.chars().count() as f64, y + 3.0]
 }
 
 /// Whether two rectangles have a point in common.

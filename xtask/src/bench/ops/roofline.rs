@@ -13,7 +13,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use super::plot::{Axis, FRAME, Rect, ending, escaped, grid, head, line, place, text};
+use super::plot::{Axis, FRAME, Rect, covered, escaped, grid, head, line, place, text};
 use super::sheet::{self, Sheet};
 use crate::Result;
 use crate::bench::record;
@@ -156,12 +156,12 @@ impl Picture {
 
     /// The slope of the copy up to the highest peak, and the other peaks below it.
     fn roofs(&self, svg: &mut String, x: &Axis, y: &Axis) {
-        for (rank, (path, peak)) in self.peaks.iter().enumerate() {
+        for (rank, (_, peak)) in self.peaks.iter().enumerate() {
             let ridge = x.nearest(peak / self.copy_gbytes);
             let style = if rank == 0 { "roof" } else { "lower" };
             line(svg, style, [x.at(ridge), y.at(*peak), FRAME[1], y.at(*peak)]);
-            let (words, place) = peak_label(path, *peak, y);
-            text(svg, "end", place, &words);
+            let (words, at) = self.peak_label(rank, x, y);
+            text(svg, "start", at, &words);
             if rank == 0 {
                 let foot = x.nearest(10_f64.powf(y.low) / self.copy_gbytes);
                 let at = |over: f64| [x.at(over), y.at(over * self.copy_gbytes)];
@@ -180,13 +180,23 @@ impl Picture {
         let _ = writeln!(svg, r#"<text text-anchor="middle" transform="{place}" y="-7">{name}</text>"#);
     }
 
+    /// What a peak is called, and where that begins: beside the ridge, where points are rare.
+    fn peak_label(&self, rank: usize, x: &Axis, y: &Axis) -> (String, [f64; 2]) {
+        let (path, peak) = &self.peaks[rank];
+        let ridge = x.nearest(peak / self.copy_gbytes);
+        (format!("{path}: {peak:.0} GFLOP/s"), [x.at(ridge) + 10.0, y.at(*peak) + 16.0])
+    }
+
     /// Names beside their points, as far as there is room for them.
     fn names(&self, svg: &mut String, x: &Axis, y: &Axis) {
         let named: Vec<&Point> = self.points.iter().filter(|point| point.is_named).collect();
         let at = |point: &Point| [x.at(point.flop_per_byte), y.at(point.gflops)];
         let dots = named.iter().map(|point| at(point)).map(|[x, y]| [x - 5.0, y - 5.0, x + 5.0, y + 5.0]);
-        let peaks = self.peaks.iter().map(|(path, peak)| peak_label(path, *peak, y));
-        let mut taken: Vec<Rect> = dots.chain(peaks.map(|(words, place)| ending(&words, place))).collect();
+        let peaks = (0..self.peaks.len()).map(|rank| self.peak_label(rank, x, y));
+        let lines =
+            self.peaks.iter().map(|(_, peak)| [FRAME[0], y.at(*peak) - 2.0, FRAME[1], y.at(*peak) + 2.0]);
+        let words = peaks.map(|(words, at)| covered(&words, at));
+        let mut taken: Vec<Rect> = dots.chain(words).chain(lines).collect();
         let mut told = std::collections::BTreeSet::new();
         for point in named {
             let label = if point.is_backward { format!("{} ◂", point.name) } else { point.name.clone() };
@@ -200,11 +210,6 @@ impl Picture {
             );
         }
     }
-}
-
-/// What a peak is called, and where that ends.
-fn peak_label(path: &str, peak: f64, y: &Axis) -> (String, [f64; 2]) {
-    (format!("{path}: {peak:.0} GFLOP/s"), [FRAME[1] - 6.0, y.at(peak) - 6.0])
 }
 
 fn kind_of(op: &str) -> usize {
