@@ -5,18 +5,31 @@
 //! ```
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use penname_corpus::collect::files::pdf;
 use penname_corpus::{Error, Prepared, Settings, prepare, store};
 use penname_ledger::Seed;
 use penname_ledger::event::Silent;
+
+/// What makes this program the reader of one PDF.
+const READ_PDF: &str = "--read-pdf";
 
 #[expect(clippy::print_stdout, reason = "an example prints what it shows")]
 #[expect(clippy::print_stderr, reason = "an example prints what went wrong")]
 fn main() -> ExitCode {
     let mut paths = std::env::args_os().skip(1).map(PathBuf::from);
-    let Some(writing) = paths.next() else {
+    let first = paths.next();
+    // A PDF is read by a process of its own: by this program, called so.
+    if first.as_deref() == Some(Path::new(READ_PDF)) {
+        pdf::serve();
+        return ExitCode::SUCCESS;
+    }
+    if let Ok(program) = std::env::current_exe() {
+        pdf::host(program, vec![READ_PDF.into()]);
+    }
+    let Some(writing) = first else {
         eprintln!("usage: prepare WRITING [OUTPUT]");
         return ExitCode::from(2);
     };

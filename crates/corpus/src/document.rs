@@ -130,6 +130,13 @@ impl Document {
         document
     }
 
+    /// The same document at another position of its file.
+    pub(crate) fn moved(mut self, position: usize) -> Self {
+        self.uid = uid("files", &self.path, position);
+        self.position = position;
+        self
+    }
+
     /// Characters of the source it holds: texts and, where it came from the source, the title.
     pub fn chars(&self) -> u64 {
         let title = self.title.as_ref().filter(|title| title.given).map_or(0, |title| count(&title.text));

@@ -57,6 +57,28 @@ pub enum Code {
     Shape,
     /// A turn whose speaker has an unknown name.
     Role,
+    /// A page that is a wall or an error instead of the writing.
+    Blocked,
+    /// A book or document under a lock or a password.
+    Locked,
+    /// XML that breaks off.
+    Xml,
+    /// A table that breaks off, or rows with other columns than its names.
+    Table,
+    /// Comments that a saved thread names but does not hold.
+    More,
+    /// Records that a preset leaves out.
+    Preset,
+    /// A PDF whose words could not be found, or only after repair.
+    Pdf,
+    /// Pages that are pictures.
+    Scanned,
+    /// A message that is no mail.
+    Mail,
+    /// An archive, or a member of one, that is damaged, locked or too large.
+    Archive,
+    /// Nobody in it is known to be the voice.
+    Voice,
     /// Part of a message that is no text.
     Part,
     /// Nothing in the file matched its format.

@@ -31,6 +31,7 @@ mod sentence;
 pub mod settings;
 pub mod split;
 pub mod store;
+mod when;
 
 pub use account::Account;
 pub use document::Document;

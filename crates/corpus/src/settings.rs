@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
+use crate::collect::files::post::tweet::preset::Preset;
 use crate::collect::files::profile::Profile;
+use crate::collect::files::transcript::profile::{self as script, Profile as Transcript};
 
 /// Everything that decides what a folder of writing becomes, besides the files and the seed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -14,10 +16,21 @@ pub struct Settings {
     /// Formats forced by the end of a file's path: `{".txt": "plain", "letters/1.md": "qa"}`.
     /// The longest match wins; files that match nothing are detected. Default: none.
     pub format: BTreeMap<String, String>,
+    /// Names by which the voice goes in conversations: a name, an account, an address; `*` is
+    /// everybody. Default: none, and then only exports that know their owner give anything.
+    pub voice: Vec<String>,
+    /// Profiles of transcripts to try before the built-in ones. Default: none.
+    pub transcripts: Vec<Transcript>,
+    /// Which tweets and replies are used. Default: all.
+    pub tweets: Preset,
+    /// How talk is cut into dialogues.
+    pub conversation: Conversation,
     /// Profiles of numbered books to try before the built-in ones. Default: none.
     pub profiles: Vec<Profile>,
     /// Largest file read. Default: 64 MiB.
     pub max_file_bytes: u64,
+    /// Documents taken of each kind of source. Default: all.
+    pub limit: Option<usize>,
     /// Share of files that may be lost before the work stops, 0 to 1. Default: 0.2.
     pub max_bad_share: f64,
     /// Whether posts marked as drafts are used. Default: no.
@@ -42,6 +55,18 @@ pub struct Clean {
     pub enable: Vec<String>,
     /// Cleaners switched off by name. Default: none.
     pub disable: Vec<String>,
+}
+
+/// How talk is cut into dialogues.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Conversation {
+    /// Minutes of silence that end a conversation. Default: 360.
+    pub gap_minutes: u64,
+    /// Words from which a conversation is divided after a turn of the voice. Default: 400.
+    pub words: usize,
+    /// Messages of others kept before a turn of the voice, at least 1. Default: 12.
+    pub before: usize,
 }
 
 /// What counts as a duplicate.
@@ -103,8 +128,13 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             format: BTreeMap::new(),
+            voice: Vec::new(),
+            transcripts: Vec::new(),
+            tweets: Preset::All,
+            conversation: Conversation::default(),
             profiles: Vec::new(),
             max_file_bytes: 64 << 20,
+            limit: None,
             max_bad_share: 0.2,
             drafts: false,
             persona: None,
@@ -113,6 +143,12 @@ impl Default for Settings {
             split: Split::default(),
             compose: Compose::default(),
         }
+    }
+}
+
+impl Default for Conversation {
+    fn default() -> Self {
+        Self { gap_minutes: 360, words: 400, before: 12 }
     }
 }
 
@@ -152,7 +188,10 @@ impl Settings {
         within("split.share", self.split.share, 0.0, 0.5, "0 to 0.5")?;
         within("compose.passage_words", self.compose.passage_words as f64, 20.0, 1e6, "20 to 1000000")?;
         for format in self.format.values() {
-            known("format", format, crate::collect::files::ALL.iter().map(|f| f.name))?;
+            if !self.transcripts.iter().any(|own| own.name == *format) {
+                let formats = crate::collect::files::ALL.iter().map(|f| f.name);
+                known("format", format, formats.chain(script::ALL.iter().map(|(name, _)| *name)))?;
+            }
         }
         for (setting, names) in [("clean.enable", &self.clean.enable), ("clean.disable", &self.clean.disable)]
         {

@@ -2,6 +2,8 @@
 //!
 //! So far the world is one folder, [`files`]. Every source fills a [`Collected`].
 
+mod archive;
+pub mod beside;
 pub mod files;
 mod read;
 mod walk;
@@ -39,6 +41,8 @@ pub struct Collected {
     pub choices: Vec<Choice>,
     /// Files that were opened.
     pub n_files: usize,
+    /// Documents of each format.
+    pub n_documents: BTreeMap<&'static str, usize>,
 }
 
 /// Digest of everything below a folder that a reader would open: names and contents.
@@ -63,9 +67,11 @@ pub fn digest(writing: &Path) -> Result<Hash, Error> {
 /// When the folder is missing or unreadable, a profile is broken, or too many files are bad.
 pub fn collect(writing: &Path, settings: &Settings, witness: &dyn Witness) -> Result<Collected, Error> {
     let profiles = files::profile::load(&settings.profiles)?;
+    let scripts = files::transcript::profile::load(&settings.transcripts, &settings.voice)?;
     let walked = walk::walk(writing)?;
     let plan = Plan::new(&settings.clean);
-    let reader = read::Reader { settings, profiles: &profiles, plan: &plan };
+    let reader =
+        read::Reader { root: writing, settings, profiles: &profiles, scripts: &scripts, plan: &plan };
     let mut collected =
         Collected { issues: walked.issues, n_files: walked.files.len(), ..Collected::default() };
     let mut formats = BTreeMap::new();

@@ -4,19 +4,35 @@
 //! [`Reading`]. Readers never fail: what they cannot use is dropped for a named reason, so that
 //! `characters + added == given by documents + dropped` (a property test holds all of them to it).
 
+mod chat;
+mod epub;
+mod feed;
+mod html;
 mod json;
+mod mail;
 mod markdown;
 mod numbered;
+mod office;
+pub(super) mod open;
 mod pairs;
 mod paragraph;
 mod partition;
+pub mod pdf;
 mod plain;
+pub mod post;
 pub mod profile;
 mod qa;
 mod question_answer;
 mod section;
+mod subtitle;
+mod table;
+mod talk;
+pub mod transcript;
+mod xml;
 
 use self::profile::Profile;
+use self::transcript::profile::Script;
+use super::beside::Beside;
 use crate::Settings;
 use crate::account::Tally;
 use crate::clean::Traits;
@@ -36,6 +52,17 @@ pub struct Source<'a> {
     pub settings: &'a Settings,
     /// Profiles of numbered books, the user's own first.
     pub profiles: &'a [Profile],
+    /// Profiles of transcripts, the user's own first.
+    pub scripts: &'a [Script],
+    /// The files around it.
+    pub beside: Beside<'a>,
+}
+
+impl<'a> Source<'a> {
+    /// The format or profile that the settings force on it.
+    fn forced(&self) -> Option<&'a str> {
+        forced(self.settings, self.path).map(|(_, name)| name.as_str())
+    }
 }
 
 /// What a reader made of a text.
@@ -47,6 +74,21 @@ pub struct Reading {
     pub tally: Tally,
     /// What was wrong.
     pub issues: Vec<Issue>,
+}
+
+impl Reading {
+    /// Enters all that the documents and the losses so far do not hold as lost for `reason`.
+    fn close(&mut self, text: &str, reason: &str) {
+        let held: u64 = self.documents.iter().map(|d| d.given).sum();
+        let after = held + self.tally.dropped_chars();
+        self.tally.settle(reason, chars(text) + self.tally.added, after);
+    }
+
+    /// A reading that found nothing to read by.
+    fn nothing(mut self, source: &Source<'_>) -> Self {
+        self.tally.drop("no profile", chars(source.text));
+        self
+    }
 }
 
 /// A format's claim on a text.
@@ -65,6 +107,8 @@ pub struct Format {
     pub name: &'static str,
     /// What it looks like, in one line.
     pub about: &'static str,
+    /// What must be said before it can be read; empty where nothing must.
+    pub needs: &'static str,
     /// What a file of it holds, for "no … found in it".
     pub yields: &'static str,
     /// Whether its texts are plain, so that cleaners may work on the whole file first.
@@ -77,16 +121,41 @@ pub struct Format {
     pub read: fn(&Source<'_>) -> Reading,
 }
 
-/// Every format. Claims, strongest first: 100 a JSON name, 90 JSON content, 80 front matter,
-/// 70 a text that opens with a question marker, 60 several marked pairs, 50 a numbered book,
+/// Every format. Claims, strongest first: 110 an export of a known service, 100 a JSON name, 95 a feed,
+/// 90 other names, 90 JSON content, 80 front matter,
+/// 72 a chat saved with its page, 70 a text that opens with a question marker, 68 turns of
+/// speakers, 60 several marked pairs, 50 a numbered book,
 /// 40 a Markdown name, 10 anything.
-pub const ALL: &[Format] =
-    &[json::FORMAT, question_answer::FORMAT, qa::FORMAT, numbered::FORMAT, markdown::FORMAT, plain::FORMAT];
+pub const ALL: &[Format] = &[
+    chat::telegram::FORMAT,
+    chat::discord::FORMAT,
+    chat::slack::FORMAT,
+    chat::signal::FORMAT,
+    chat::messenger::FORMAT,
+    post::tweet::FORMAT,
+    post::reddit::FORMAT,
+    json::FORMAT,
+    chat::whatsapp::FORMAT,
+    mail::FORMAT,
+    feed::FORMAT,
+    html::FORMAT,
+    epub::FORMAT,
+    office::FORMAT,
+    pdf::FORMAT,
+    table::FORMAT,
+    subtitle::FORMAT,
+    transcript::FORMAT,
+    question_answer::FORMAT,
+    qa::FORMAT,
+    numbered::FORMAT,
+    markdown::FORMAT,
+    plain::FORMAT,
+];
 
 /// The format of a text and why: forced by the settings, or the strongest claim.
 pub(super) fn choose(source: &Source<'_>) -> (&'static Format, String) {
     if let Some((end, name)) = forced(source.settings, source.path)
-        && let Some(format) = ALL.iter().find(|format| format.name == name)
+        && let Some(format) = named(source.scripts, name)
     {
         return (format, format!("the settings say so for `{end}`"));
     }
@@ -101,9 +170,18 @@ pub(super) fn choose(source: &Source<'_>) -> (&'static Format, String) {
     (best.0, best.1.reason)
 }
 
-/// The setting that forces the format of a path: the longest that matches its end.
+/// The format of a name, which may also be that of a profile of transcripts.
+fn named(scripts: &[Script], name: &str) -> Option<&'static Format> {
+    let is_script = scripts.iter().any(|script| script.is_named(name));
+    ALL.iter().find(|format| format.name == name).or(is_script.then_some(&transcript::FORMAT))
+}
+
+/// The setting that forces the format of a path: the longest that matches its end, or a folder it
+/// lies in.
 fn forced<'a>(settings: &'a Settings, path: &str) -> Option<(&'a String, &'a String)> {
-    settings.format.iter().filter(|(end, _)| path.ends_with(end.as_str())).max_by_key(|(end, _)| end.len())
+    let within = |folder: &str| path.starts_with(folder) || path.contains(&format!("/{folder}"));
+    let matches = |place: &str| if place.ends_with('/') { within(place) } else { path.ends_with(place) };
+    settings.format.iter().filter(|(place, _)| matches(place)).max_by_key(|(place, _)| place.len())
 }
 
 /// Files that are not opened, judged by their names, unless the settings force a format on them.
@@ -119,15 +197,15 @@ pub(super) fn passed_over(settings: &Settings, path: &str) -> Option<(Severity, 
         "yaml", "yml", "lock", "ini", "cfg", "map", "exe", "dll", "so",
     ];
     const UNREAD: &[&str] = &[
-        "html", "htm", "xhtml", "xml", "csv", "tsv", "pdf", "docx", "doc", "odt", "epub", "mobi", "tex",
-        "zip", "gz",
+        "doc", "rtf", "mobi", "azw3", "tex", "gz", "7z", "rar", "tar", "xlsx", "pptx", "pst", "olm", "db",
+        "sqlite",
     ];
     let extension = extension(path);
     let is = |list: &[&str]| list.contains(&extension.as_str());
     let stem =
         path.rsplit('/').next().unwrap_or(path).split('.').next().unwrap_or_default().to_ascii_lowercase();
     match () {
-        () if forced(settings, path).is_some() => None,
+        () if forced(settings, path).is_some() || is_export(path) => None,
         () if ABOUT.contains(&stem.as_str()) => {
             Some((Severity::Skipped, Code::NotWriting, "about the folder, not part of the writing"))
         }
@@ -138,6 +216,31 @@ pub(super) fn passed_over(settings: &Settings, path: &str) -> Option<(Severity, 
         }
         () => None,
     }
+}
+
+/// Whether a file is a folder of files in disguise.
+pub(super) fn is_archive(path: &str) -> bool {
+    extension(path) == "zip"
+}
+
+/// As [`passed_over`], for a member of an archive.
+pub(super) fn left_in_archive(settings: &Settings, path: &str) -> Option<(Severity, Code, &'static str)> {
+    let is_hidden = |part: &str| (part.starts_with('.') && part != "..") || part == "__MACOSX";
+    match () {
+        () if path.split('/').any(is_hidden) => Some((Severity::Skipped, Code::Hidden, "hidden")),
+        () if is_archive(path) => {
+            Some((Severity::Bad, Code::Archive, "an archive inside an archive is not opened"))
+        }
+        () => passed_over(settings, path),
+    }
+}
+
+/// Programs by their names that are data of an export: `tweets.js`, `tweets-part1.js`.
+fn is_export(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    let stem = name.strip_suffix(".js").unwrap_or_default();
+    ["tweet", "tweets", "note-tweet", "community-tweet"].contains(&stem)
+        || ["tweets-part", "tweet-part"].iter().any(|start| stem.starts_with(start))
 }
 
 /// The extension of a path in lower case, without the dot; empty when there is none.
@@ -161,10 +264,7 @@ fn words(text: &str) -> usize {
 /// Reads a text with one format, for the readers' tests.
 #[cfg(test)]
 fn read_with(format: &Format, path: &str, text: &str) -> Reading {
-    let settings = Settings::default();
-    let profiles = profile::load(&[]).unwrap();
-    let source = Source { path, text, traits: Traits::default(), settings: &settings, profiles: &profiles };
-    (format.read)(&source)
+    tests::with_source(path, text, &Settings::default(), |source| (format.read)(source))
 }
 
 #[cfg(test)]
@@ -172,12 +272,29 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    /// Shows a text to `see` as the reader of a folder would.
+    pub(super) fn with_source<R>(
+        path: &str,
+        text: &str,
+        settings: &Settings,
+        see: impl FnOnce(&Source<'_>) -> R,
+    ) -> R {
+        let profiles = profile::load(&settings.profiles).unwrap();
+        let scripts = transcript::profile::load(&settings.transcripts, &settings.voice).unwrap();
+        let traits = Traits::default();
+        see(&Source {
+            path,
+            text,
+            traits,
+            settings,
+            profiles: &profiles,
+            scripts: &scripts,
+            beside: Beside::NOTHING,
+        })
+    }
+
     fn check(path: &str, text: &str, format: &str, reason: &str) {
-        let settings = Settings::default();
-        let profiles = profile::load(&[]).unwrap();
-        let source =
-            Source { path, text, traits: Traits::default(), settings: &settings, profiles: &profiles };
-        let (found, why) = choose(&source);
+        let (found, why) = with_source(path, text, &Settings::default(), choose);
         assert_eq!((found.name, why.as_str()), (format, reason), "{path}");
     }
 
@@ -199,10 +316,13 @@ mod tests {
         let mut settings = Settings::default();
         settings.format.insert(".txt".into(), "plain".into());
         settings.format.insert("letters/a.txt".into(), "qa".into());
-        let source =
-            |path| Source { path, text: "x", traits: Traits::default(), settings: &settings, profiles: &[] };
-        assert_eq!(choose(&source("b.txt")).0.name, "plain");
-        assert_eq!(choose(&source("letters/a.txt")).0.name, "qa");
+        let chosen = |path| with_source(path, "x", &settings, choose).0.name;
+        assert_eq!(chosen("b.txt"), "plain");
+        assert_eq!(chosen("letters/a.txt"), "qa");
+        settings.format.insert("chats/".into(), "wapo-chat".into());
+        let chosen = |path| with_source(path, "x", &settings, choose).0.name;
+        assert_eq!(chosen("my/chats/b.txt"), "transcript");
+        assert_eq!(chosen("my/otherchats/b.txt"), "plain");
     }
 
     /// Scraps that readers care about, in any order.
@@ -217,7 +337,7 @@ mod tests {
                 "```\n", "| a | b |\n|---|---|\n| c | d |\n", "1. _Why_?\n\n", "2. What?\n\n", "\n\n\nINDEX\n\n", "\n\n\nCHAPTER I\n\n",
                 "{\"messages\":[{\"role\":\"user\",\"content\":\"q\"},{\"role\":\"assistant\",\"content\":\"a\"}]}\n",
                 "{\"instruction\":\"i\",\"output\":\"o\\u00e9\"}", "[", "]", ",", "{", "}", "\"", "NaN", "\\ud83d", "{\"text\":\"t\"}\n",
-                "[{\"role\":\"user\",\"content\":\"q\"}]\n", "{\"from\":\"gpt\",\"value\":\"v\"}", "{\"conversations\":[",
+                "[{\"role\":\"user\",\"content\":\"q\"}]\n", "[1:02] <ann> x\n", "=== cy left\n", "2 Likes\n", "Ann: y\n", "A.\n", "{\"from\":\"gpt\",\"value\":\"v\"}", "{\"conversations\":[",
             ]).prop_map(str::to_owned),
         ];
         prop::collection::vec(scrap, 0..24).prop_map(|scraps| scraps.concat())
@@ -226,15 +346,19 @@ mod tests {
     proptest! {
         #[test]
         fn every_reader_accounts_for_every_character(text in scraps()) {
-            for format in ALL {
-                let reading = read_with(format, "_posts/2020-01-02-a.md", &text);
-                let held: u64 = reading.documents.iter().map(|d| d.given).sum();
-                prop_assert_eq!(
-                    chars(&text) + reading.tally.added,
-                    held + reading.tally.dropped_chars(),
-                    "{}: {:?}", format.name, reading
-                );
-            }
+            let settings = Settings { voice: vec!["ann".into()], ..Settings::default() };
+            with_source("_posts/2020-01-02-a.md", &text, &settings, |source| {
+                for format in ALL {
+                    let reading = (format.read)(source);
+                    let held: u64 = reading.documents.iter().map(|d| d.given).sum();
+                    prop_assert_eq!(
+                        chars(&text) + reading.tally.added,
+                        held + reading.tally.dropped_chars(),
+                        "{}: {:?}", format.name, reading
+                    );
+                }
+                Ok(())
+            })?;
         }
     }
 }

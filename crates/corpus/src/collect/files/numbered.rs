@@ -14,6 +14,7 @@ const MAX_QUESTION: usize = 2000;
 pub(super) const FORMAT: Format = Format {
     name: "numbered-qa",
     about: "a book of numbered questions, each followed by its answer",
+    needs: "",
     yields: "numbered questions",
     plain: true,
     decodes_entities: false,
@@ -62,14 +63,6 @@ fn read(source: &Source<'_>) -> Reading {
         }
     }
     book.finish()
-}
-
-impl Reading {
-    /// A reading that found nothing to read by.
-    fn nothing(mut self, source: &Source<'_>) -> Self {
-        self.tally.drop("no profile", super::chars(source.text));
-        self
-    }
 }
 
 /// Finds questions, minding the sequence of their numbers.

@@ -11,6 +11,7 @@ const MAX_TITLE_WORDS: usize = 12;
 pub(super) const FORMAT: Format = Format {
     name: "plain",
     about: "text without marks",
+    needs: "",
     yields: "text",
     plain: true,
     decodes_entities: false,

@@ -8,6 +8,7 @@ const MARKERS: Markers = Markers { question: "q", answer: "a", shown: "Q:" };
 pub(super) const FORMAT: Format = Format {
     name: "qa",
     about: "pairs marked Q: and A: at the beginning of a line",
+    needs: "",
     yields: "marked questions",
     plain: true,
     decodes_entities: false,

@@ -8,6 +8,7 @@ const MARKERS: Markers = Markers { question: "question", answer: "answer", shown
 pub(super) const FORMAT: Format = Format {
     name: "question-answer",
     about: "pairs marked QUESTION: and ANSWER: at the beginning of a line",
+    needs: "",
     yields: "marked questions",
     plain: true,
     decodes_entities: false,

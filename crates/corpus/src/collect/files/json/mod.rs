@@ -5,18 +5,27 @@
 
 mod record;
 mod repair;
-mod shape;
+pub(super) mod shape;
+mod tree;
+
+pub(super) use record::records;
 
 use super::{Claim, Format, Reading, Source, chars, claim, extension};
-use crate::document::{Document, Title};
+use crate::document::{Body, Document, Kind, Title};
 use crate::issue::{Code, Issue, Severity};
 
+/// Reason for everything that is no text of a document.
+pub(super) const SYNTAX: &str = "json syntax and other fields";
+
+/// Reason for the other branches of a tree of replies.
+const RANKED: &str = "replies ranked lower";
 /// Issues of one kind reported one by one before they are only counted.
 const MAX_ISSUES: usize = 20;
 
 pub(super) const FORMAT: Format = Format {
     name: "json",
     about: "JSON or JSON lines: messages, ShareGPT conversations, instructions, bare lists of turns",
+    needs: "",
     yields: "dialogues",
     plain: false,
     decodes_entities: false,
@@ -37,8 +46,12 @@ fn claims(source: &Source<'_>) -> Option<Claim> {
 
 fn read(source: &Source<'_>) -> Reading {
     let mut reader = Reader { source, reading: Reading::default(), unseen: 0 };
-    for record in record::records(source.text) {
-        reader.record(&record);
+    let records = record::records(source.text);
+    let is_message = |record: &&record::Record| record.value.as_ref().is_ok_and(tree::is_message);
+    let messages: Vec<_> = records.iter().filter(is_message).filter_map(|r| r.value.as_ref().ok()).collect();
+    reader.messages(&messages);
+    for record in records.iter().filter(|record| !is_message(record)) {
+        reader.record(record);
     }
     reader.finish()
 }
@@ -51,6 +64,22 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
+    /// Messages that name their parents, as dialogues.
+    fn messages(&mut self, messages: &[&serde_json::Value]) {
+        let threads = tree::threads(messages);
+        threads.aside.iter().for_each(|text| self.reading.tally.drop(RANKED, chars(text)));
+        for turns in threads.dialogues {
+            let (position, body) = (self.reading.documents.len(), Body::Turns(turns));
+            self.reading.documents.push(Document::new(
+                self.source.path,
+                position,
+                Kind::Dialogue,
+                None,
+                body,
+            ));
+        }
+    }
+
     fn record(&mut self, record: &record::Record) {
         let span = &self.source.text[record.range.clone()];
         let value = match &record.value {
@@ -70,6 +99,7 @@ impl Reader<'_> {
             self.reading.tally.drop(reason, chars(&text));
             self.issue(record.line, code, reason);
         }
+        self.reading.tally.drop(RANKED, notes.ranked_chars);
         let title = notes.title.map(|text| Title { text, given: true });
         let position = self.reading.documents.len();
         self.reading.documents.push(Document::new(self.source.path, position, kind, title, body));
@@ -90,9 +120,7 @@ impl Reader<'_> {
             let detail = format!("{} more findings of this file are not listed", self.unseen);
             self.reading.issues.push(Issue::new(self.source.path, Code::Json, Severity::Part, detail));
         }
-        let held: u64 = self.reading.documents.iter().map(|d| d.given).sum();
-        let dropped = self.reading.tally.dropped_chars();
-        self.reading.tally.settle("json syntax and other fields", chars(self.source.text), held + dropped);
+        self.reading.close(self.source.text, SYNTAX);
         self.reading
     }
 }
@@ -101,7 +129,7 @@ impl Reader<'_> {
 mod tests {
     use super::super::read_with;
     use super::*;
-    use crate::document::{Body, Speaker};
+    use crate::document::Speaker;
     use expect_test::{Expect, expect};
     use std::fmt::Write;
 

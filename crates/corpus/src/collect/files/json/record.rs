@@ -13,18 +13,19 @@ use crate::clean::lines;
 
 /// One record, or a stretch that is none.
 #[derive(Debug)]
-pub(super) struct Record {
+pub(in super::super) struct Record {
     /// Its bytes.
-    pub(super) range: Range<usize>,
+    pub(in super::super) range: Range<usize>,
     /// The line it begins on, from 1.
-    pub(super) line: usize,
+    pub(in super::super) line: usize,
     /// What it holds, or why that cannot be read.
-    pub(super) value: Result<Value, String>,
+    pub(in super::super) value: Result<Value, String>,
 }
 
 /// The records of a text, in order.
-pub(super) fn records(text: &str) -> Vec<Record> {
-    let start = text.len() - text.trim_start().len();
+pub(in super::super) fn records(text: &str) -> Vec<Record> {
+    let start = assigned(text);
+    let start = text.len() - text[start..].trim_start().len();
     let body = &text[start..];
     let first_line = body.lines().next().unwrap_or_default();
     let by_lines =
@@ -38,6 +39,16 @@ pub(super) fn records(text: &str) -> Vec<Record> {
     }
     number_lines(text, &mut records);
     records
+}
+
+/// Where a value begins that a script gives a name to: `window.YTD.tweets.part0 = [`.
+fn assigned(text: &str) -> usize {
+    let blank = text.len() - text.trim_start().len();
+    let line = text[blank..].lines().next().unwrap_or_default();
+    match line.split_once('=') {
+        Some((name, _)) if name.starts_with("window.") => blank + name.len() + 1,
+        _ => blank,
+    }
 }
 
 fn parses(text: &str) -> bool {

@@ -6,24 +6,29 @@ use crate::document::{Body, Kind, Speaker, Turn};
 use crate::issue::Code;
 
 /// One shape of record.
-pub(super) struct Shape {
+pub(in super::super) struct Shape {
     /// Whether a record has this shape.
-    pub(super) matches: fn(&Value) -> bool,
+    pub(in super::super) matches: fn(&Value) -> bool,
     /// Takes the texts out of it.
-    pub(super) read: fn(&Value, &mut Notes) -> (Kind, Body),
+    pub(in super::super) read: fn(&Value, &mut Notes) -> (Kind, Body),
 }
 
 /// What a shape found besides the body.
 #[derive(Debug, Default)]
-pub(super) struct Notes {
+pub(in super::super) struct Notes {
     /// A title.
-    pub(super) title: Option<String>,
+    pub(in super::super) title: Option<String>,
+    /// Characters of replies that others were preferred to.
+    pub(in super::super) ranked_chars: u64,
     /// Texts that are not used, each with the kind of issue and the reason.
-    pub(super) dropped: Vec<(Code, &'static str, String)>,
+    pub(in super::super) dropped: Vec<(Code, &'static str, String)>,
 }
 
+/// Fields that hold running text, in order of trust.
+const TEXTS: &[&str] = &["text", "body", "content"];
+
 /// Every shape; the first that matches a record reads it.
-pub(super) const ALL: &[Shape] = &[
+pub(in super::super) const ALL: &[Shape] = &[
     // {"messages": [{"role", "content"}, …]}, as OpenAI's fine-tuning files have it.
     Shape { matches: |v| has_turns(&v["messages"]), read: |v, notes| dialogue(&v["messages"], notes) },
     // {"conversations": [{"from", "value"}, …]}, as ShareGPT exports have it.
@@ -37,8 +42,8 @@ pub(super) const ALL: &[Shape] = &[
     Shape { matches: |v| is_pair(v, "prompt", "completion"), read: |v, _| pair(v, "prompt", "completion") },
     Shape { matches: |v| is_pair(v, "prompt", "response"), read: |v, _| pair(v, "prompt", "response") },
     Shape { matches: |v| is_pair(v, "question", "answer"), read: |v, _| pair(v, "question", "answer") },
-    // {"text"}, running text of the voice.
-    Shape { matches: |v| v["text"].is_string(), read: text },
+    // {"text"} or {"title", "body"}, running text of the voice.
+    Shape { matches: |v| TEXTS.iter().any(|name| v[*name].is_string()), read: text },
 ];
 
 /// Whether a value is one turn of a list of turns.
@@ -82,7 +87,7 @@ fn share_gpt(value: &Value, notes: &mut Notes) -> (Kind, Body) {
 }
 
 /// Who speaks, by the names in use.
-fn speaker(name: &str) -> Option<Speaker> {
+pub(super) fn speaker(name: &str) -> Option<Speaker> {
     match name.to_ascii_lowercase().as_str() {
         "assistant" | "gpt" | "bot" | "model" | "chatgpt" | "bing" | "bard" => Some(Speaker::Voice),
         "user" | "human" | "prompter" => Some(Speaker::Other),
@@ -144,12 +149,25 @@ fn tree(value: &Value, notes: &mut Notes) -> (Kind, Body) {
         }
         let replies = turn["replies"].as_array().map(Vec::as_slice).unwrap_or_default();
         node = replies.iter().min_by_key(|reply| reply["rank"].as_u64().unwrap_or(u64::MAX));
+        let others = replies.iter().filter(|reply| node.is_none_or(|node| !std::ptr::eq(node, *reply)));
+        notes.ranked_chars += others.map(chars_below).sum::<u64>();
     }
     (Kind::Dialogue, Body::Turns(turns))
+}
+
+/// Characters of a reply and of all below it.
+fn chars_below(reply: &Value) -> u64 {
+    let (mut total, mut open) = (0, vec![reply]);
+    while let Some(reply) = open.pop() {
+        total += reply["text"].as_str().map_or(0, super::chars);
+        open.extend(reply["replies"].as_array().into_iter().flatten());
+    }
+    total
 }
 
 fn text(value: &Value, notes: &mut Notes) -> (Kind, Body) {
     notes.title = value["title"].as_str().map(str::to_owned);
     let kind = if notes.title.is_some() { Kind::Post } else { Kind::Text };
-    (kind, Body::Text(value["text"].as_str().unwrap_or_default().to_owned()))
+    let words = TEXTS.iter().find_map(|name| value[*name].as_str()).unwrap_or_default();
+    (kind, Body::Text(words.to_owned()))
 }

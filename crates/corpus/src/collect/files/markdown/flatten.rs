@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 
-use super::html;
+use super::super::html::tag as html;
 use crate::edit::Edit;
 
 const MARKS: &str = "markdown marks";

@@ -7,7 +7,6 @@
 
 mod flatten;
 mod front;
-mod html;
 mod template;
 
 use super::partition::Partition;
@@ -19,6 +18,7 @@ use crate::issue::{Code, Issue, Severity};
 pub(super) const FORMAT: Format = Format {
     name: "markdown",
     about: "a post in Markdown, with or without front matter",
+    needs: "",
     yields: "post",
     plain: false,
     decodes_entities: true,

@@ -6,7 +6,7 @@ use std::ops::Range;
 use crate::clean::decode_entity;
 use crate::edit::Edit;
 
-pub(super) const TAGS: &str = "html tags";
+pub(in super::super) const TAGS: &str = "html tags";
 const HIDDEN: &str = "html that shows no words";
 const ENTITIES: &str = "html entities";
 
@@ -44,15 +44,15 @@ const LINES: &[&str] = &["br", "li", "tr", "dt", "dd", "figcaption", "option"];
 
 /// A tag as far as it matters here.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Tag<'a> {
+pub(in super::super) struct Tag<'a> {
     name: &'a str,
     is_end: bool,
     /// Bytes it takes.
-    pub(super) length: usize,
+    pub(in super::super) length: usize,
 }
 
 /// The tag or comment a text begins with; a comment has an empty name.
-pub(super) fn tag(text: &str) -> Option<Tag<'_>> {
+pub(in super::super) fn tag(text: &str) -> Option<Tag<'_>> {
     if text.starts_with("<!--") {
         let length = text.find("-->").map_or(text.len(), |end| end + 3);
         return Some(Tag { name: "", is_end: false, length });
@@ -91,9 +91,19 @@ fn end_of_tag(text: &str) -> Option<usize> {
     text.bytes().take(MAX_TAG).position(|b| b == b'>').map(|at| at + 1)
 }
 
-impl Tag<'_> {
+impl<'a> Tag<'a> {
+    /// Whether it closes.
+    pub(in super::super) fn is_end(&self) -> bool {
+        self.is_end
+    }
+
+    /// Its name as it stands.
+    pub(in super::super) fn raw_name(&self) -> &'a str {
+        self.name
+    }
+
     /// The line feeds a browser would make of it.
-    pub(super) fn feeds(&self) -> &'static str {
+    pub(in super::super) fn feeds(&self) -> &'static str {
         let is = |list: &[&str]| list.iter().any(|name| name.eq_ignore_ascii_case(self.name));
         match () {
             () if is(BLOCKS) => "\n\n",
@@ -103,24 +113,24 @@ impl Tag<'_> {
     }
 
     /// Whether what follows it, up to its end tag, is no text.
-    pub(super) fn hides(&self) -> bool {
+    pub(in super::super) fn hides(&self) -> bool {
         !self.is_end && HIDDEN_ELEMENTS.iter().any(|name| name.eq_ignore_ascii_case(self.name))
     }
 
     /// Whether this ends what `name` began to hide.
-    pub(super) fn ends(&self, name: &str) -> bool {
+    pub(in super::super) fn ends(&self, name: &str) -> bool {
         self.is_end && self.name.eq_ignore_ascii_case(name)
     }
 
     /// Its name in lower case.
-    pub(super) fn name(&self) -> String {
+    pub(in super::super) fn name(&self) -> String {
         self.name.to_ascii_lowercase()
     }
 }
 
 /// Lists the edits for a block of HTML at `range` of a text; `feeds` line feeds stand before it.
 /// Returns how many stand at its end.
-pub(super) fn find(text: &str, range: Range<usize>, feeds: usize, edits: &mut Vec<Edit>) -> usize {
+pub(in super::super) fn find(text: &str, range: Range<usize>, feeds: usize, edits: &mut Vec<Edit>) -> usize {
     let mut block = Block { text, end: range.end, at: range.start, feeds, edits };
     while block.at < block.end {
         let rest = &text[block.at..block.end];
@@ -180,12 +190,13 @@ impl Block<'_> {
         }
     }
 
-    /// A line feed in HTML is a space, and none at all beside a tag.
+    /// A line feed in HTML, with the blanks after it, is a space, and nothing at all beside a tag.
     fn feed(&mut self) {
-        let after = self.text[self.at + 1..self.end].trim_start();
+        let rest = &self.text[self.at..self.end];
+        let after = rest.trim_start();
         let before = self.text[..self.at].trim_end();
         let beside = before.ends_with('>') || after.is_empty() || after.starts_with('<');
-        self.edit(1, if beside { "" } else { " " }, TAGS);
+        self.edit(rest.len() - after.len(), if beside { "" } else { " " }, TAGS);
     }
 }
 

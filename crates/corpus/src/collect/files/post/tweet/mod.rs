@@ -1,0 +1,150 @@
+//! Tweets: the owner's archive and every shape in which others save them.
+//!
+//! Which fields hold what is a matter of [`shape`]; which tweets are wanted, of [`preset`]. A tweet
+//! may stand anywhere in a record, and stands there more than once in the answers of the service.
+
+pub mod preset;
+mod shape;
+
+use serde_json::Value;
+
+use super::super::json::{self, records};
+use super::super::xml::unescape;
+use super::super::{Claim, Format, Reading, Source, chars, claim};
+use super::{Node, Pairs, tell};
+use crate::issue::{Code, Issue, Severity};
+
+/// Bytes of a file looked at.
+const SNIFFED: usize = 1 << 16;
+/// Reason for tweets that only pass on another.
+const REPOST: &str = "reposts";
+
+pub(in super::super) const FORMAT: Format = Format {
+    name: "tweets",
+    about: "`tweets.js` of the owner's archive; tweets as JSON of API v1.1 and v2, GraphQL, twscrape, twarc and Apify; \
+            pairs of tweet and reply",
+    needs: "`corpus.voice` (`*` pairs each tweet with its replies); nothing for an archive",
+    yields: "tweets",
+    plain: false,
+    decodes_entities: true,
+    claims,
+    read,
+};
+
+fn claims(source: &Source<'_>) -> Option<Claim> {
+    let mut end = source.text.len().min(SNIFFED);
+    while !source.text.is_char_boundary(end) {
+        end -= 1;
+    }
+    let head = source.text[..end].trim_start();
+    let has = |words: &[&str]| words.iter().all(|word| head.contains(word));
+    if head.starts_with("window.YTD.") && head.contains("tweet") {
+        return claim(110, "it is an archive of tweets");
+    }
+    let is_known = has(&["\"full_text\"", "\"id_str\""])
+        || has(&["\"rawContent\"", "\"conversationId\""])
+        || has(&["\"conversation_id\"", "\"author_id\""])
+        || has(&["\"tweet_results\""])
+        || has(&["\"likeCount\"", "\"conversationId\""])
+        || has(&["\"in_reply_to_status_id", "\"screen_name\""])
+        || has(&["\"tweet_id\"", "\"reply_id\"", "\"reply\""]);
+    (head.starts_with(['{', '[']) && is_known).then(|| claim(110, "its fields are those of tweets")).flatten()
+}
+
+/// A tweet, whatever file it comes from.
+#[derive(Debug, Clone, Default, PartialEq)]
+struct Tweet {
+    id: String,
+    parent: Option<String>,
+    quoted: Option<String>,
+    handle: String,
+    names: Vec<String>,
+    is_own: bool,
+    at: Option<i64>,
+    text: String,
+    likes: Option<u64>,
+    reposts: Option<u64>,
+    followers: Option<u64>,
+    is_repost: bool,
+    has_media: bool,
+    has_url: bool,
+    /// Whether a later version of it exists.
+    is_old: bool,
+}
+
+fn read(source: &Source<'_>) -> Reading {
+    let mut reading = Reading::default();
+    let mut tweets = Vec::new();
+    for record in records(source.text) {
+        match &record.value {
+            Ok(value) => gather(value, &mut tweets),
+            Err(why) => {
+                reading.tally.drop("unreadable json", chars(&source.text[record.range.clone()]));
+                let issue = Issue::new(source.path, Code::Json, Severity::Part, why.as_str());
+                reading.issues.push(issue.at(record.line));
+            }
+        }
+    }
+    let rejected = preset::rejected(&source.settings.tweets, &tweets);
+    reading.issues.extend(preset::told(source.path, &source.settings.tweets, &rejected, tweets.len()));
+    let nodes = tweets.into_iter().zip(rejected).map(|(tweet, reasons)| node(tweet, reasons.is_empty()));
+    tell(source, nodes.collect(), Pairs::Each, &mut reading);
+    reading.close(source.text, json::SYNTAX);
+    reading
+}
+
+/// Finds tweets in a record, however deep, without recursion: answers of the service nest far.
+fn gather(record: &Value, tweets: &mut Vec<Tweet>) {
+    let users = shape::users(record);
+    let mut open = vec![record];
+    while let Some(value) = open.pop() {
+        match value {
+            Value::Array(list) => open.extend(list.iter().rev()),
+            Value::Object(fields) => {
+                tweets.extend(shape::tweets(value, &users));
+                let inner = fields.values().rev().filter(|value| value.is_object() || value.is_array());
+                open.extend(inner);
+            }
+            _ => {}
+        }
+    }
+}
+
+fn node(tweet: Tweet, is_wanted: bool) -> Node {
+    let aside = match () {
+        () if tweet.is_repost => Some(REPOST),
+        () if tweet.is_old => Some("older versions of tweets"),
+        () if !is_wanted => Some("tweets the preset leaves out"),
+        () => None,
+    };
+    Node {
+        text: if tweet.is_repost { String::new() } else { plain(&tweet.text, tweet.parent.is_some()) },
+        id: tweet.id,
+        parent: tweet.parent.or(tweet.quoted),
+        who: tweet.handle,
+        also: tweet.names,
+        is_own: tweet.is_own,
+        at: tweet.at,
+        title: None,
+        score: i64::try_from(tweet.likes.unwrap_or(0)).unwrap_or(i64::MAX),
+        aside,
+    }
+}
+
+/// The words of a tweet: entities decoded, without the names that a reply is addressed to by the
+/// service and the link at the end that stands for a picture or a quotation.
+fn plain(text: &str, is_reply: bool) -> String {
+    let text = unescape(text);
+    let mut words = text.trim();
+    while is_reply && words.starts_with('@') {
+        let end = words.find(char::is_whitespace).unwrap_or(words.len());
+        words = words[end..].trim_start();
+    }
+    while let Some(at) = words.rfind("https://t.co/") {
+        if words[at..].contains(char::is_whitespace) {
+            break;
+        }
+        words = words[..at].trim_end();
+    }
+    words.to_owned()
+}
