@@ -4,6 +4,7 @@ use std::panic::{self, AssertUnwindSafe};
 use std::process::ExitCode;
 
 use clap::Parser;
+use penname_corpus::collect::files::pdf;
 
 use crate::cli::{self, Cli};
 use crate::desk::Desk;
@@ -32,6 +33,9 @@ fn run_typed() -> u8 {
             return u8::try_from(told.exit_code()).unwrap_or(Kind::Usage.code());
         }
     };
+    if let Ok(program) = std::env::current_exe() {
+        pdf::host(program, vec!["read-pdf".into()]);
+    }
     let desk = Desk::new(cli.global);
     let done = match cli.command {
         Some(command) => command.run(&desk),

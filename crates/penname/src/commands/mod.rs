@@ -20,6 +20,7 @@ mod train;
 mod write;
 
 use clap::Subcommand;
+use penname_corpus::collect::files::pdf;
 
 use crate::desk::Desk;
 use crate::failure::Failure;
@@ -59,6 +60,9 @@ pub(crate) enum Command {
     Demo(demo::Args),
     /// See whether this machine has what the work needs
     Doctor(doctor::Args),
+    /// Read one PDF from standard input, as a process of its own
+    #[command(hide = true)]
+    ReadPdf,
 }
 
 impl Command {
@@ -84,6 +88,10 @@ impl Command {
             Self::Recipes(args) => recipes::run(&args, desk),
             Self::Demo(args) => demo::run(&args, desk),
             Self::Doctor(args) => doctor::run(&args, desk),
+            Self::ReadPdf => {
+                pdf::serve();
+                Ok(())
+            }
         }
     }
 }

@@ -3,7 +3,7 @@
 use penname_corpus::{Prepared, store};
 use serde_json::{Value, json};
 
-use super::show::{account, issues};
+use super::show::{account, document, issues};
 use crate::desk::Desk;
 use crate::failure::Failure;
 use crate::screen::number;
@@ -15,20 +15,38 @@ The writing itself is only read. Running it again with nothing changed does noth
 
 Examples:
   penname prepare
+  penname prepare --limit 1
   penname prepare --set corpus.split.share=0.2
   penname prepare --set 'corpus.clean.disable=[quotes]'")]
-pub(crate) struct Args {}
+pub(crate) struct Args {
+    /// Try it: take N documents of each kind of source, show them, keep nothing
+    #[arg(long, value_name = "N")]
+    limit: Option<std::num::NonZeroUsize>,
+}
 
 /// Prepares the writing of a project.
 ///
 /// # Errors
 /// When there is no project, or nothing to learn from.
-pub(crate) fn run(_args: &Args, desk: &Desk) -> Result<(), Failure> {
+pub(crate) fn run(args: &Args, desk: &Desk) -> Result<(), Failure> {
     let (project, settings) = desk.open()?;
     let (writing, corpus) = (project.writing(), project.corpus());
+    if let Some(limit) = args.limit {
+        let few = penname_corpus::Settings { limit: Some(limit.get()), ..settings.corpus.clone() };
+        let prepared = penname_corpus::prepare(&writing, &few, settings.seed, desk.witness())?;
+        desk.screen.result("tried", &prepared.documents, || tried(&prepared, desk));
+        return Ok(());
+    }
     let prepared = store::prepare_into(&writing, &corpus, &settings.corpus, settings.seed, desk.witness())?;
     desk.screen.result("prepare", &summary(&prepared), || told(&prepared));
     Ok(())
+}
+
+/// Every document that was taken, in full.
+fn tried(prepared: &Prepared, desk: &Desk) -> String {
+    let paint = desk.screen.paint();
+    let each = prepared.documents.iter().enumerate().map(|(idx, one)| document::whole(idx, one, paint));
+    each.collect::<Vec<_>>().join("\n") + "\n" + &told(prepared)
 }
 
 /// The account and the counts, in words.

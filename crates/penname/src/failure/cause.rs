@@ -46,7 +46,7 @@ impl From<penname_corpus::Error> for Failure {
             E::Ledger(error) => return error.into(),
             E::Missing { .. } | E::Nothing { .. } => (
                 Kind::Input,
-                "put plain text, Markdown or JSON into the folder `writing` (.txt, .md, .json, .jsonl)",
+                "put plain text, Markdown or JSON into the folder `writing`, or mail, chats, pages and books; conversations need `corpus.voice`",
             ),
             E::Unreadable { .. } => {
                 (Kind::Input, "check whether you may read the folder and the files in it")

@@ -110,3 +110,15 @@ fn nothing_is_overwritten() {
     assert_eq!(bench.run(&["new", "slip", "--recipe", "novel"]).code, 2);
     assert!(!bench.path("slip").exists());
 }
+
+#[test]
+fn a_source_is_tried_and_nothing_is_kept() {
+    let bench = Bench::with_writing(&[]);
+    with_letters(&bench, 12);
+    let tried = bench.run(&["prepare", "--limit", "1"]);
+    assert_eq!(tried.code, 0, "{}", tried.err);
+    assert!(tried.out.starts_with("document 1"), "{}", tried.out);
+    assert!(tried.out.contains("beyond the limit"), "{}", tried.out);
+    assert!(!tried.out.contains("document 2"), "{}", tried.out);
+    assert!(bench.run(&["prepare"]).err.contains("prepare: done in"));
+}

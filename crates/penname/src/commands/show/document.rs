@@ -56,7 +56,8 @@ fn list(documents: &[Document], screen: &Screen) -> String {
     table.to_string()
 }
 
-fn whole(idx: usize, document: &Document, paint: Paint) -> String {
+/// A document in full.
+pub(crate) fn whole(idx: usize, document: &Document, paint: Paint) -> String {
     let title = document.title.as_ref().map_or_else(String::new, |title| format!(": {}", title.text));
     let head = paint.with(Ink::Bold, &harmless(&format!("document {}{title}", idx + 1)));
     let why = match &document.fate {

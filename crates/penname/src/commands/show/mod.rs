@@ -2,7 +2,7 @@
 
 pub(super) mod account;
 mod base;
-mod document;
+pub(crate) mod document;
 mod example;
 pub(super) mod issues;
 mod template;
