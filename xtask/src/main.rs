@@ -48,6 +48,9 @@ enum Chore {
     Fuzz(fuzz::Options),
     /// Say how large the code is.
     Size,
+    /// Read one PDF from standard input, as a process of its own.
+    #[command(hide = true)]
+    ReadPdf,
 }
 
 /// A failure whose reasons are on the screen already.
@@ -72,6 +75,10 @@ fn main() -> ExitCode {
         Chore::Kit(options) => kit::run(&options),
         Chore::Fuzz(options) => fuzz::run(&options),
         Chore::Size => size::run(),
+        Chore::ReadPdf => {
+            penname_corpus::collect::files::pdf::serve();
+            Ok(())
+        }
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -4,6 +4,7 @@
 use std::fs;
 
 use penname_corpus::clean::{self, Effect};
+use penname_corpus::collect::files;
 use penname_engine::op::Op;
 use penname_eval::metric::{self, Better};
 use penname_ledger::write;
@@ -50,6 +51,7 @@ fn pages() -> Vec<Page> {
         Page { file: "docs/reference/operations.md", text: operations() },
         Page { file: "docs/reference/formats.md", text: formats() },
         Page { file: "docs/reference/architectures.md", text: architectures() },
+        Page { file: "docs/reference/sources.md", text: sources() },
         Page { file: "docs/reference/cleaners.md", text: cleaners() },
         Page { file: "docs/reference/metrics.md", text: metrics() },
     ]
@@ -126,6 +128,21 @@ fn formats() -> String {
 fn architectures() -> String {
     let rows = arch::ALL.iter().map(|architecture| vec![code(architecture.name)]);
     page("Architectures", "The `model_type` of checkpoints that can be loaded.", &["model_type"], rows)
+}
+
+fn sources() -> String {
+    let row = |format: &files::Format| {
+        let needs = if format.needs.is_empty() { "nothing" } else { format.needs };
+        vec![code(format.name), format.about.to_owned(), needs.to_owned(), format.yields.to_owned()]
+    };
+    let about = "What writing may come as. Files are told apart by their content, or by `corpus.format`; \
+                 [Where writing comes from](../guide/sources.md) says how to get them.";
+    page(
+        "Sources",
+        about,
+        &["name", "what it is", "what must be said", "what it yields"],
+        files::ALL.iter().map(row),
+    )
 }
 
 fn cleaners() -> String {

@@ -13,6 +13,7 @@ mod killed;
 mod model;
 mod pieces;
 mod reference;
+mod sources;
 mod story;
 mod templates;
 mod tokens;
@@ -98,6 +99,12 @@ const ALL: &[Check] = &[
     Check { name: "a model from nothing, exported and run", quick: true, run: bard::from_nothing },
     Check { name: "Harmony as its library writes it", quick: true, run: harmony::renderings },
     Check { name: "a columnist's book", quick: true, run: corpus::columnist },
+    Check { name: "rooms of a chat", quick: true, run: sources::rooms },
+    Check { name: "a blog and its readers", quick: true, run: sources::blog },
+    Check { name: "trees and dialogues", quick: true, run: sources::dialogues },
+    Check { name: "threads of Reddit", quick: true, run: sources::threads },
+    Check { name: "tweets and replies", quick: true, run: sources::tweets },
+    Check { name: "books and odd files in PDF", quick: true, run: sources::pdfs },
     Check { name: "GGUF to folder and back", quick: true, run: convert::there_and_back },
     Check { name: "greedy answers", quick: true, run: greedy::answers },
     Check { name: "killed and resumed", quick: true, run: killed::resumed },
@@ -141,6 +148,9 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     // What was named must be there; only what was looked for may be missing.
     if let Some(path) = [&options.kit, &options.base].into_iter().flatten().find(|path| !path.exists()) {
         return Err(format!("there is nothing at `{}`", path.display()).into());
+    }
+    if let Ok(program) = std::env::current_exe() {
+        penname_corpus::collect::files::pdf::host(program, vec!["read-pdf".into()]);
     }
     let inputs = Inputs::new(options);
     let (mut n_passed, mut n_failed, mut n_skipped) = (0, 0, 0);
