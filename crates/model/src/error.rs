@@ -223,13 +223,19 @@ pub enum Error {
         /// Where the index has it.
         expected: String,
     },
-    /// Experts lie in checkpoints in several ways, none of which is written weight by weight.
-    #[error(
-        "`{tensor}` belongs to experts, which only an adapter in PEFT's layout or training in full writes"
-    )]
-    ExpertsStay {
-        /// The first weight of theirs.
-        tensor: String,
+    /// A number that was read again is not the one that was written.
+    #[error("{place} is {found}, expected {expected} within {within:.1e}, as {storage} rounds")]
+    Misread {
+        /// Which value of which weight, counted from 0.
+        place: String,
+        /// What was read.
+        found: f32,
+        /// What it was before it was rounded.
+        expected: f32,
+        /// How far it may be from that.
+        within: f64,
+        /// How it is stored.
+        storage: String,
     },
     /// No tensor of this name.
     #[error("there is no tensor `{tensor}`")]

@@ -19,7 +19,7 @@ use penname_engine::{BufferId, Device};
 use crate::error::{Error, Result};
 use crate::keeping::{Incoming, Keeping, Source};
 use crate::network::{Fused, Parameter};
-use crate::quant::Apart;
+use crate::quant::{Apart, Storage};
 use crate::weights::{Checkpoint, Taken, Tensor};
 
 /// A parameter of experts, found in a checkpoint.
@@ -100,6 +100,17 @@ impl<'c> Gathered<'c> {
     /// Reads rows of one expert, decoded.
     pub(crate) fn read(&self, expert: usize, rows: Range<usize>, room: &mut [f32]) {
         Expert { of: self, expert }.read(rows, room);
+    }
+
+    /// The stored bytes of a row, where a row is one stretch of a file.
+    pub(crate) fn stored(&self, expert: usize, row: usize) -> Cow<'_, [u8]> {
+        Expert { of: self, expert }.row(row)
+    }
+
+    /// How all of it is stored, if it is stored in one way.
+    pub(crate) fn storage(&self) -> Option<Storage> {
+        let first = self.pieces.first()?.info().dtype;
+        self.pieces.iter().all(|piece| piece.info().dtype == first).then_some(first)
     }
 
     /// All numbers, row by row.
@@ -208,9 +219,8 @@ pub(crate) struct Expert<'a> {
 impl<'a> Expert<'a> {
     /// How its rows are taken apart, if all of them are blocks of one kind.
     pub(crate) fn apart(&self) -> Option<Apart> {
-        let first = self.of.pieces.first()?.info().dtype;
-        let alike = self.of.pieces.iter().all(|piece| piece.info().dtype == first);
-        first.format().apart.filter(|_| alike && self.of.lie != Lie::Turned)
+        let storage = self.of.storage()?;
+        storage.format().apart.filter(|_| self.of.lie != Lie::Turned)
     }
 
     /// The stored bytes of a row.

@@ -4,7 +4,8 @@
 //! names, [`Config`], which says what the model looks like, and [`peft`] for adapter files.
 //! [`quant`] knows how numbers are stored.
 //!
-//! [`fresh`] makes a model that knows nothing yet.
+//! [`fresh`] makes a model that knows nothing yet. [`whole`] is a model on its way out, [`merge`] writes it
+//! into a folder, and [`rounding`] holds what was written against it.
 //!
 //! [`arch`] builds the program of a model, one file an architecture, with the vocabulary of
 //! [`network`]; [`adapter`] says what of it is trained; [`parameters`] puts the weights on a device;
@@ -29,6 +30,7 @@ pub mod packed;
 pub mod parameters;
 pub mod peft;
 pub mod quant;
+pub mod rounding;
 pub mod score;
 pub mod shape;
 pub mod weights;

@@ -1,23 +1,19 @@
 //! From a base and what was trained on it to one model in a folder.
 
-mod experts;
-
-use crate::arch::Architecture;
 use crate::config::Config;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::peft::Pair;
 use crate::quant::Storage;
-use crate::weights::{
-    CONFIG, Checkpoint, Outgoing, SHARD_BYTES, TensorInfo, Values, transposed, write_shards,
-};
-use crate::whole::{Pairs, Whole};
+use crate::weights::{CONFIG, Checkpoint, SHARD_BYTES, write_shards};
+use crate::whole::{Trained, Whole};
 use penname_ledger::write::{self, Staged};
-use std::cell::RefCell;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::Path;
 
 /// Adds `sign · s · B·A` to rows of a weight (N, K), in f32.
-fn add_pair(pair: &Pair, scale: f32, rows: std::ops::Range<usize>, weight: &mut [f32]) {
+fn add_pair(pair: &Pair, scale: f32, rows: Range<usize>, weight: &mut [f32]) {
     for (n, row) in rows.zip(weight.chunks_mut(pair.n_in)) {
         for (r, a) in pair.a.chunks(pair.n_in).enumerate() {
             let b = pair.b[n * pair.rank + r] * scale;
@@ -27,7 +23,7 @@ fn add_pair(pair: &Pair, scale: f32, rows: std::ops::Range<usize>, weight: &mut 
 }
 
 /// Makes rows as long as they were trained to be.
-fn stretch(magnitude: &[f32], rows: std::ops::Range<usize>, n_in: usize, weight: &mut [f32]) {
+fn stretch(magnitude: &[f32], rows: Range<usize>, n_in: usize, weight: &mut [f32]) {
     for (length, row) in magnitude[rows].iter().zip(weight.chunks_mut(n_in)) {
         let found = row.iter().map(|w| f64::from(*w) * f64::from(*w)).sum::<f64>().sqrt();
         // A row of zeros has no direction to be long in.
@@ -37,7 +33,7 @@ fn stretch(magnitude: &[f32], rows: std::ops::Range<usize>, n_in: usize, weight:
 }
 
 /// Lays an adapter into rows of a weight (N, K): adds its pair, then makes rows as long as it says.
-pub fn merge_rows(pair: &Pair, scale: f32, rows: std::ops::Range<usize>, weight: &mut [f32]) {
+pub fn merge_rows(pair: &Pair, scale: f32, rows: Range<usize>, weight: &mut [f32]) {
     add_pair(pair, scale, rows.clone(), weight);
     if let Some(magnitude) = &pair.magnitude {
         stretch(magnitude, rows, pair.n_in, weight);
@@ -54,31 +50,18 @@ pub fn split(weight: &mut [f32], pair: &Pair, scale: f32) {
     add_pair(pair, -scale, 0..pair.n_out, weight);
 }
 
-/// Writes base and adapter as one model in a folder of its own, all or nothing; see [`write_whole`].
-///
-/// # Errors
-/// When a pair belongs to no weight of the base, or the file system refuses.
-pub fn save_merged(
-    base: &Checkpoint,
-    config: &Config,
-    (adapter, pairs): Pairs<'_>,
-    dtype: Storage,
-    folder: &Path,
-) -> Result<()> {
-    let of_experts = experts::parameters(config)?;
-    for module in pairs.keys().filter(|module| of_experts.iter().all(|parameter| parameter.name != **module))
-    {
-        base.tensor(&format!("{module}.weight"))?;
+/// Adds the pairs of `experts` experts to rows of their matrices below each other; the pair is as PEFT
+/// has it.
+pub(crate) fn add_pairs(pair: &Pair, experts: usize, scale: f32, rows: Range<usize>, weight: &mut [f32]) {
+    let rank = pair.rank / experts;
+    for (row, weight) in rows.zip(weight.chunks_mut(pair.n_in)) {
+        let (expert, n) = (row / pair.n_out, row % pair.n_out);
+        for r in 0..rank {
+            let b = pair.b[n * pair.rank + r * experts + expert] * scale;
+            let a = &pair.a[(expert * rank + r) * pair.n_in..][..pair.n_in];
+            weight.iter_mut().zip(a).for_each(|(w, a)| *w += b * a);
+        }
     }
-    save(base, config, dtype, folder, |name, rows, out| {
-        if let (Some(pair), Some(experts)) = (pairs.get(name), &config.experts) {
-            return experts::add_pairs(pair, experts.count, adapter.scale_for(name) as f32, rows, out);
-        }
-        let module = name.strip_suffix(".weight").unwrap_or(name);
-        if let Some(pair) = pairs.get(module) {
-            merge_rows(pair, adapter.scale_for(module) as f32, rows, out);
-        }
-    })
 }
 
 /// Writes a model into a folder that is there, as Hugging Face publishes them: weights added in f32
@@ -91,104 +74,37 @@ pub fn write_whole(whole: &Whole<'_>, dtype: Storage, shard_bytes: usize, dir: &
     let tensors = whole.tensors(dtype);
     let metadata = BTreeMap::from([("format".to_owned(), "pt".to_owned())]);
     let mut files = write_shards(dir, tensors, &metadata, shard_bytes)?;
-    write::json(&dir.join(CONFIG), &whole.config().to_hf_json(dtype))?;
+    let mut config = whole.config().to_hf_json(dtype);
+    if whole.keeps_blocks() {
+        config["quantization_config"] = quantization();
+    }
+    write::json(&dir.join(CONFIG), &config)?;
     files.push(CONFIG.to_owned());
     Ok(files)
+}
+
+/// What tells readers that experts are stored in MXFP4, and nothing else is.
+fn quantization() -> Value {
+    let others = ["model.layers.*.self_attn", "model.layers.*.mlp.router", "model.embed_tokens", "lm_head"];
+    json!({ "quant_method": "mxfp4", "modules_to_not_convert": others })
+}
+
+/// Writes a model as a folder of its own, all or nothing; see [`write_whole`].
+///
+/// # Errors
+/// As [`write_whole`].
+pub fn save_whole(whole: &Whole<'_>, dtype: Storage, folder: &Path) -> Result<()> {
+    let staged = Staged::create(folder)?;
+    write_whole(whole, dtype, SHARD_BYTES, staged.dir())?;
+    Ok(staged.commit()?)
 }
 
 /// Writes a model whose tensors in `trained` take the place of the base's, as f32 with `config.json`.
 ///
 /// # Errors
 /// When a trained tensor is not one of the base's, or the file system refuses.
-pub fn save_trained(
-    base: &Checkpoint,
-    config: &Config,
-    trained: &BTreeMap<String, Vec<f32>>,
-    folder: &Path,
-) -> Result<()> {
-    let of_experts = experts::parameters(config)?;
-    for (name, values) in trained {
-        let shape = of_experts.iter().find(|parameter| parameter.name == *name).map(|found| &found.shape);
-        if shape.is_some_and(|shape| shape.iter().product::<usize>() == values.len()) {
-            continue;
-        }
-        let info = base.info(name)?;
-        if info.n_values() != values.len() {
-            return Err(Error::TensorShape {
-                tensor: name.clone(),
-                found: vec![values.len()],
-                expected: info.shape.clone(),
-            });
-        }
-    }
-    save(base, config, Storage::F32, folder, |name, rows, out| {
-        if let Some(values) = trained.get(name) {
-            let cols = out.len() / rows.len().max(1);
-            out.copy_from_slice(&values[rows.start * cols..rows.end * cols]);
-        }
-    })
-}
-
-fn save(
-    base: &Checkpoint,
-    config: &Config,
-    dtype: Storage,
-    folder: &Path,
-    change: impl Fn(&str, std::ops::Range<usize>, &mut [f32]),
-) -> Result<()> {
-    let staged = Staged::create(folder)?;
-    let mut tensors = Vec::new();
-    let architecture = Architecture::find(&config.model_type)?;
-    let of_experts = experts::parameters(config)?;
-    for parameter in &of_experts {
-        tensors.extend(experts::outgoing(base, parameter, dtype, &change)?);
-    }
-    for name in base.names().filter(|name| !experts::is_of_experts(name, &of_experts)) {
-        let tensor = base.tensor(name)?;
-        let mut info = tensor.info().clone();
-        info.dtype = dtype;
-        let change = &change;
-        if architecture.turns(name) {
-            tensors.push(turned(base, name, info, change));
-            continue;
-        }
-        let rows = move |rows: std::ops::Range<usize>, out: &mut [f32]| {
-            tensor.read_rows_f32(rows.clone(), out);
-            change(name, rows, out);
-        };
-        tensors.push(Outgoing { name: name.to_owned(), info, values: Values::Rows(Box::new(rows)) });
-    }
-    let metadata = BTreeMap::from([("format".to_owned(), "pt".to_owned())]);
-    write_shards(staged.dir(), tensors, &metadata, SHARD_BYTES)?;
-    write::json(&staged.dir().join(CONFIG), &config.to_hf_json(dtype))?;
-    Ok(staged.commit()?)
-}
-
-/// A linear on its way into a file that has it as (in, out).
-fn turned<'a>(
-    base: &'a Checkpoint,
-    name: &'a str,
-    mut info: TensorInfo,
-    change: &'a impl Fn(&str, std::ops::Range<usize>, &mut [f32]),
-) -> Outgoing<'a> {
-    if !base.is_published() {
-        info.shape.reverse();
-    }
-    let (n_in, n_out) = (info.n_rows(), info.row_len());
-    let made = RefCell::new(Vec::new());
-    let rows = move |rows: std::ops::Range<usize>, out: &mut [f32]| {
-        let mut made = made.borrow_mut();
-        if rows.start == 0 {
-            let mut values = base.read_turned(name).unwrap_or_default();
-            change(name, 0..n_out, &mut values);
-            *made = transposed(&values, n_out, n_in);
-        }
-        out.copy_from_slice(&made[rows.start * n_out..rows.end * n_out]);
-        if rows.end == n_in {
-            *made = Vec::new();
-        }
-    };
-    Outgoing { name: name.to_owned(), info, values: Values::Rows(Box::new(rows)) }
+pub fn save_trained(base: &Checkpoint, config: &Config, trained: &Trained, folder: &Path) -> Result<()> {
+    save_whole(&Whole::trained(base, config.clone(), trained)?, Storage::F32, folder)
 }
 
 #[cfg(test)]

@@ -1,11 +1,16 @@
-//! A model on its way out: a base with what was trained beside it, weight by weight.
+//! A model on its way out: a base with what was trained beside it or in its place, weight by weight.
 //!
-//! Every format that holds whole weights is written from here, so that what is added to a weight,
-//! and how, is decided once: in f32, a stretch of rows at a time, rounded once by the writer. Start
-//! with [`Whole::new`], which insists that every tensor of the base is accounted for and every pair
-//! has a weight; then ask for [`Whole::parameters`] and write `Whole::outgoing`.
+//! Every file that holds whole weights is written from here, so that what is laid into a weight, and
+//! how, is decided once: in f32, a stretch of rows at a time, rounded once by the writer. Start with
+//! [`Whole::new`] or [`Whole::trained`], which insist that every tensor of the base is accounted for and
+//! that everything trained has a weight; then take [`Whole::tensors`], which are as their publisher
+//! would lay them out.
 //!
-//! Nothing here knows a container.
+//! Experts are in `experts`. Nothing here knows a container.
+
+mod experts;
+
+pub(crate) use experts::Experts;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -17,7 +22,8 @@ use crate::adapter::Method;
 use crate::arch::build;
 use crate::config::Config;
 use crate::error::{Error, Result};
-use crate::merge::merge_rows;
+use crate::fused::Gathered;
+use crate::merge::{add_pairs, merge_rows};
 use crate::network::{Parameter, Purpose, Setup};
 use crate::peft::{AdapterConfig, Pair};
 use crate::quant::Storage;
@@ -26,21 +32,33 @@ use crate::weights::{Checkpoint, Outgoing, RowOrder, Taken, TensorInfo, Values, 
 /// Low-rank pairs by module, and what they are multiplied by.
 pub type Pairs<'a> = (&'a AdapterConfig, &'a BTreeMap<String, Pair>);
 
+/// Weights that were trained themselves, by name; linears are (out, in).
+pub type Trained = BTreeMap<String, Vec<f32>>;
+
 /// See the [module](self).
 #[derive(Debug)]
 pub struct Whole<'a> {
     base: &'a Checkpoint,
     config: Config,
     parameters: Vec<Parameter>,
-    pairs: Option<Pairs<'a>>,
+    /// Where the parameters of experts lie, by their names.
+    gathered: BTreeMap<String, Gathered<'a>>,
+    change: Change<'a>,
+}
+
+/// What is laid into the weights of the base.
+#[derive(Debug, Clone, Copy)]
+enum Change<'a> {
+    Nothing,
+    Pairs(Pairs<'a>),
+    Trained(&'a Trained),
 }
 
 impl<'a> Whole<'a> {
     /// A base, and the pairs that are to be added to its weights.
     ///
     /// # Errors
-    /// When the base lacks a tensor or has one too many, a pair has no weight or another shape, or the
-    /// model has experts.
+    /// When the base lacks a tensor or has one too many, or a pair has no weight or another shape.
     pub fn new(base: &'a Checkpoint, pairs: Option<Pairs<'a>>) -> Result<Self> {
         Self::of(base, base.config()?, pairs)
     }
@@ -50,28 +68,70 @@ impl<'a> Whole<'a> {
     /// # Errors
     /// As [`Whole::new`].
     pub fn of(base: &'a Checkpoint, config: Config, pairs: Option<Pairs<'a>>) -> Result<Self> {
-        let whole = Self { base, parameters: parameters(&config)?, config, pairs };
-        if let Some(Parameter { name, .. }) = whole.parameters.iter().find(|one| one.fused.is_some()) {
-            return Err(Error::ExpertsStay { tensor: name.clone() });
-        }
+        Self::with(base, config, pairs.map_or(Change::Nothing, Change::Pairs))
+    }
+
+    /// A base some of whose weights were trained themselves.
+    ///
+    /// # Errors
+    /// As [`Whole::new`].
+    pub fn trained(base: &'a Checkpoint, config: Config, trained: &'a Trained) -> Result<Self> {
+        Self::with(base, config, Change::Trained(trained))
+    }
+
+    fn with(base: &'a Checkpoint, config: Config, change: Change<'a>) -> Result<Self> {
+        let (parameters, mut gathered) = (parameters(&config)?, BTreeMap::new());
         let mut taken = Taken::new(base);
-        for parameter in &whole.parameters {
-            taken.take(&parameter.name, &whole.stored_shape(parameter))?;
+        for parameter in &parameters {
+            if parameter.fused.is_some() {
+                gathered.insert(parameter.name.clone(), Gathered::take(&mut taken, base, parameter)?);
+            } else {
+                taken.take(&parameter.name, &stored_shape(base, parameter))?;
+            }
         }
         taken.finish()?;
-        pairs
-            .into_iter()
-            .flat_map(|(_, pairs)| pairs)
-            .try_for_each(|(module, pair)| whole.check(module, pair))?;
+        let whole = Self { base, config, parameters, gathered, change };
+        match change {
+            Change::Nothing => {}
+            Change::Pairs((_, pairs)) => {
+                pairs.iter().try_for_each(|(module, pair)| whole.check_pair(module, pair))?;
+            }
+            Change::Trained(trained) => {
+                trained.iter().try_for_each(|(name, values)| whole.check_trained(name, values.len()))?;
+            }
+        }
         Ok(whole)
     }
 
-    fn check(&self, module: &str, pair: &Pair) -> Result<()> {
+    fn check_pair(&self, module: &str, pair: &Pair) -> Result<()> {
         let tensor = format!("{module}.weight");
-        let known = self.parameters.iter().find(|parameter| parameter.name == tensor);
-        let parameter = known.ok_or_else(|| Error::TensorUnknown { tensor: tensor.clone() })?;
+        if let Some(Parameter { name, shape, fused: Some(fused), .. }) = self.find(module) {
+            let found = vec![pair.rank % fused.experts, pair.n_out, pair.n_in];
+            let expected = [&[0], shape.get(1..).unwrap_or_default()].concat();
+            let tensor = name.clone();
+            return if found == expected {
+                Ok(())
+            } else {
+                Err(Error::TensorShape { tensor, found, expected })
+            };
+        }
+        let parameter = self.find(&tensor).ok_or_else(|| Error::TensorUnknown { tensor: tensor.clone() })?;
         let (found, expected) = (vec![pair.n_out, pair.n_in], parameter.shape.clone());
         if found == expected { Ok(()) } else { Err(Error::TensorShape { tensor, found, expected }) }
+    }
+
+    fn check_trained(&self, name: &str, n_values: usize) -> Result<()> {
+        let tensor = name.to_owned();
+        let Some(parameter) = self.find(name) else { return Err(Error::TensorUnknown { tensor }) };
+        let expected = parameter.shape.clone();
+        if expected.iter().product::<usize>() == n_values {
+            return Ok(());
+        }
+        Err(Error::TensorShape { tensor, found: vec![n_values], expected })
+    }
+
+    fn find(&self, name: &str) -> Option<&Parameter> {
+        self.parameters.iter().find(|parameter| parameter.name == name)
     }
 
     /// What the model looks like.
@@ -84,19 +144,8 @@ impl<'a> Whole<'a> {
         &self.parameters
     }
 
-    /// How the base stores a weight.
-    ///
-    /// # Errors
-    /// None for a parameter of this model.
-    pub fn storage(&self, parameter: &Parameter) -> Result<Storage> {
-        Ok(self.base.info(&parameter.name)?.dtype)
-    }
-
-    /// All values of a weight, in f32, with what was trained added.
-    ///
-    /// # Errors
-    /// None for a parameter of this model.
-    pub fn read(&self, parameter: &Parameter) -> Result<Vec<f32>> {
+    /// All values of a weight that is no expert's, (out, in), in f32, with what was trained.
+    pub(crate) fn read(&self, parameter: &Parameter) -> Result<Vec<f32>> {
         let mut values = Vec::new();
         if parameter.turned {
             values = self.base.read_turned(&parameter.name)?;
@@ -104,8 +153,15 @@ impl<'a> Whole<'a> {
             self.base.read_f32(&parameter.name, &mut values)?;
         }
         let n_rows = parameter.shape.first().copied().unwrap_or(1);
-        self.add(parameter, 0..n_rows, &mut values);
+        self.change(parameter, 0..n_rows, &mut values);
         Ok(values)
+    }
+
+    /// Some rows of a weight that lies as (out, in) in the base, with what was trained.
+    pub(crate) fn read_rows(&self, parameter: &Parameter, rows: Range<usize>, out: &mut [f32]) {
+        let Some(tensor) = self.base.find(&parameter.name) else { return };
+        tensor.read_rows_f32(rows.clone(), out);
+        self.change(parameter, rows, out);
     }
 
     /// A weight as (out, in), to be written under `name`, its rows in the given order.
@@ -131,23 +187,25 @@ impl<'a> Whole<'a> {
                 }
                 return;
             }
-            let Some(tensor) = self.base.find(&parameter.name) else { return };
             if order == RowOrder::AsPublished {
-                tensor.read_rows_f32(rows.clone(), out);
-                return self.add(parameter, rows, out);
+                return self.read_rows(parameter, rows, out);
             }
             for (row, out) in rows.zip(out.chunks_exact_mut(row_len)) {
                 let row = order.published_row(row);
-                tensor.read_rows_f32(row..row + 1, out);
-                self.add(parameter, row..row + 1, out);
+                self.read_rows(parameter, row..row + 1, out);
             }
         };
         Outgoing { name, info, values: Values::Rows(Box::new(fill)) }
     }
 
-    /// Every weight under its published name and in its published shape.
+    /// Every weight under its published name and in its published shape. Experts in MXFP4 that nothing
+    /// was trained of go out as they are stored; see [`Whole::keeps_blocks`].
     pub fn tensors(&self, dtype: Storage) -> Vec<Outgoing<'_>> {
-        self.parameters.iter().map(|parameter| self.published(parameter, dtype)).collect()
+        let published = |parameter| match self.experts(parameter) {
+            Some(experts) => experts.published(dtype),
+            None => vec![self.published(parameter, dtype)],
+        };
+        self.parameters.iter().flat_map(published).collect()
     }
 
     fn published<'s>(&'s self, parameter: &'s Parameter, dtype: Storage) -> Outgoing<'s> {
@@ -172,22 +230,36 @@ impl<'a> Whole<'a> {
         Outgoing { name, info, values: Values::Rows(Box::new(fill)) }
     }
 
-    /// Adds what was trained beside some rows of a weight.
-    fn add(&self, parameter: &Parameter, rows: Range<usize>, values: &mut [f32]) {
-        let Some((config, pairs)) = self.pairs else { return };
-        let Some(module) = parameter.name.strip_suffix(".weight") else { return };
-        if let Some(pair) = pairs.get(module) {
-            merge_rows(pair, config.scale_for(module) as f32, rows, values);
+    /// Lays what was trained into some rows of a weight. Rows of experts are those of all of them
+    /// below each other.
+    fn change(&self, parameter: &Parameter, rows: Range<usize>, values: &mut [f32]) {
+        match self.change {
+            Change::Nothing => {}
+            Change::Trained(trained) => {
+                let Some(trained) = trained.get(&parameter.name) else { return };
+                let row_len = values.len() / rows.len().max(1);
+                values.copy_from_slice(&trained[rows.start * row_len..rows.end * row_len]);
+            }
+            Change::Pairs((config, pairs)) => {
+                if let (Some(fused), Some(pair)) = (parameter.fused, pairs.get(&parameter.name)) {
+                    let scale = config.scale_for(&parameter.name) as f32;
+                    return add_pairs(pair, fused.experts, scale, rows, values);
+                }
+                let Some(module) = parameter.name.strip_suffix(".weight") else { return };
+                if let Some(pair) = pairs.get(module) {
+                    merge_rows(pair, config.scale_for(module) as f32, rows, values);
+                }
+            }
         }
     }
+}
 
-    fn stored_shape(&self, parameter: &Parameter) -> Vec<usize> {
-        let mut shape = parameter.shape.clone();
-        if parameter.turned && self.base.is_published() {
-            shape.reverse();
-        }
-        shape
+fn stored_shape(base: &Checkpoint, parameter: &Parameter) -> Vec<usize> {
+    let mut shape = parameter.shape.clone();
+    if parameter.turned && base.is_published() {
+        shape.reverse();
     }
+    shape
 }
 
 /// The parameters of a model, in the order in which it uses them.

@@ -28,21 +28,16 @@ const READ: &[&str] = &[
     "rope.scale_linear",
     "rope.scaling.factor",
     "rope.scaling.type",
+    "rope.scaling.yarn_beta_fast",
+    "rope.scaling.yarn_beta_slow",
     "vocab_size",
 ];
 
 /// Keys of architectures with experts that are read below.
-const OF_EXPERTS: &[&str] = &[
-    "attention.sliding_window",
-    "expert_count",
-    "expert_feed_forward_length",
-    "expert_used_count",
-    "rope.scaling.original_context_length",
-    "rope.scaling.yarn_beta_fast",
-    "rope.scaling.yarn_beta_slow",
-];
+const OF_EXPERTS: &[&str] =
+    &["attention.sliding_window", "expert_count", "expert_feed_forward_length", "expert_used_count"];
 
-/// Keys that change nothing.
+/// Keys that change nothing, or only where another asks for YaRN.
 const HARMLESS: &[&str] =
     &["rope.scaling.finetuned", "rope.scaling.original_context_length", "tensor_data_layout"];
 
@@ -188,9 +183,11 @@ fn read_scaling(
     let rule = match (keys.metadata.text(&kind_key)?, factor) {
         (None | Some("none"), None) => RopeScaling::None,
         (None | Some("linear"), Some(factor)) => RopeScaling::Linear { factor },
-        (Some("linear"), None) => return Err(Error::FieldMissing { field: keys.key("rope.scaling.factor") }),
-        (Some("yarn"), Some(factor)) if keys.has_experts => experts::yarn(keys, factor)?,
-        (Some(other), _) => return Err(refuse(&kind_key, format!("{other:?}"), "none or linear")),
+        (Some("linear" | "yarn"), None) => {
+            return Err(Error::FieldMissing { field: keys.key("rope.scaling.factor") });
+        }
+        (Some("yarn"), Some(factor)) => yarn(keys, factor)?,
+        (Some(other), _) => return Err(refuse(&kind_key, format!("{other:?}"), "none, linear or yarn")),
     };
     let Some(table) = tensors.iter().find(|tensor| tensor.name == ROPE_FREQS) else { return Ok(rule) };
     let divisors = read_divisors(table, file)?;
@@ -199,6 +196,21 @@ fn read_scaling(
         (RopeScaling::None, by_table) => Ok(by_table),
         _ => Err(refuse(&kind_key, "\"linear\"", "none, as rope_freqs.weight scales already")),
     }
+}
+
+/// YaRN; as gpt-oss was trained with it, places are not made whole.
+fn yarn(keys: &Keys<'_>, factor: f64) -> Result<RopeScaling> {
+    let context = "rope.scaling.original_context_length";
+    let original_context =
+        keys.count(context)?.ok_or_else(|| Error::FieldMissing { field: keys.key(context) })?;
+    Ok(RopeScaling::Yarn {
+        factor,
+        beta_fast: keys.real("rope.scaling.yarn_beta_fast")?.unwrap_or(32.0),
+        beta_slow: keys.real("rope.scaling.yarn_beta_slow")?.unwrap_or(1.0),
+        original_context,
+        truncate: keys.prefix != "gpt-oss",
+        attention_factor: None,
+    })
 }
 
 fn read_divisors(table: &GgufTensor, file: &[u8]) -> Result<Vec<f32>> {

@@ -7,6 +7,7 @@
 //! This covers GPT-2 (`gpt2`) and the families with Llama's fields (`decoder`). It does not hold how a
 //! model was trained, how it is sampled, or how its weights are stored.
 
+mod alike;
 mod decoder;
 mod experts;
 mod gguf;
@@ -20,6 +21,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
+pub use alike::Unlike;
 pub use experts::{Clamp, Experts};
 pub use rope::RopeScaling;
 

@@ -61,6 +61,17 @@ pub(crate) fn weave(pairs: &[u8], exponents: &[u8]) -> Vec<u8> {
     blocks
 }
 
+/// The way back: pairs of neighbours, and exponents.
+pub(crate) fn unweave(blocks: &[u8]) -> [Vec<u8>; 2] {
+    let (mut pairs, mut exponents) = (Vec::new(), Vec::new());
+    for block in blocks.as_chunks::<BLOCK>().0 {
+        let code = |idx: usize| block[1 + idx % CODES] >> (4 * (idx / CODES)) & 15;
+        exponents.push(block[0]);
+        pairs.extend((0..CODES).map(|idx| code(2 * idx) | code(2 * idx + 1) << 4));
+    }
+    [pairs, exponents]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -72,5 +83,11 @@ mod tests {
         apart(&weave(&pairs, &[130]), &mut row);
         assert_eq!(row.codes, (0..32).map(|idx| idx % 16).collect::<Vec<u8>>());
         assert_eq!(row.scales, [130]);
+    }
+
+    #[test]
+    fn what_is_woven_is_unwoven() {
+        let pairs: Vec<u8> = (0..32).map(|byte| (byte * 73 + 5) as u8).collect();
+        assert_eq!(unweave(&weave(&pairs, &[130, 7])), [pairs, vec![130, 7]]);
     }
 }

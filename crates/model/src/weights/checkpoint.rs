@@ -51,7 +51,7 @@ struct Place {
 enum Description {
     Json(PathBuf),
     Gguf { metadata: Metadata, config: Box<Config> },
-    Llama2c { config: Box<Config> },
+    Llama2c { config: Box<Config>, group: Option<usize> },
 }
 
 /// The module of GPT-2 that everything but the head is in.
@@ -152,8 +152,8 @@ impl Checkpoint {
     }
 
     fn open_llama2c(path: &Path, file: Mapped) -> Result<Checkpoint> {
-        let llama2c::Contents { config, weights, decoded } = llama2c::read(file.bytes())?;
-        let description = Description::Llama2c { config: Box::new(config) };
+        let llama2c::Contents { config, weights, decoded, group } = llama2c::read(file.bytes())?;
+        let description = Description::Llama2c { config: Box::new(config), group };
         let mut checkpoint = Checkpoint::empty(path, description);
         for llama2c::Weight { name, info, bytes, order } in weights {
             checkpoint.add(name, Place { info, file_idx: 0, bytes, order, exponents: None })?;
@@ -239,7 +239,9 @@ impl Checkpoint {
     pub fn config(&self) -> Result<Config> {
         match &self.description {
             Description::Json(path) => Config::read(path),
-            Description::Gguf { config, .. } | Description::Llama2c { config } => Ok(Config::clone(config)),
+            Description::Gguf { config, .. } | Description::Llama2c { config, .. } => {
+                Ok(Config::clone(config))
+            }
         }
     }
 
@@ -252,6 +254,15 @@ impl Checkpoint {
     /// Whether it is a llama2.c file, whose tokenizer lies beside it in a file of its own.
     pub fn is_llama2c(&self) -> bool {
         matches!(self.description, Description::Llama2c { .. })
+    }
+
+    /// How many values of a matrix share a scale in a llama2.c file in eight bits; tensors of one are
+    /// decoded when it is opened.
+    pub(crate) fn group(&self) -> Option<usize> {
+        match self.description {
+            Description::Llama2c { group, .. } => group,
+            Description::Json(_) | Description::Gguf { .. } => None,
+        }
     }
 
     /// The metadata of a GGUF file, which hold the tokenizer and the chat template.

@@ -21,12 +21,12 @@ mod tensor;
 mod turned;
 
 pub use checkpoint::Checkpoint;
-pub use outgoing::{FillRows, Outgoing, Values};
+pub use outgoing::{FillRows, GiveBlocks, Outgoing, Values};
 pub use safetensors::{SHARD_BYTES, write_safetensors, write_shards};
 pub use taken::{Spare, Taken, Why};
 pub use tensor::{Tensor, TensorInfo};
 
 pub(crate) use folder::CONFIG;
 pub(crate) use map::Mapped;
-pub(crate) use tensor::RowOrder;
+pub(crate) use tensor::{RowOrder, STRETCH_LEN};
 pub(crate) use turned::transposed;

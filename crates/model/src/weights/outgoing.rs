@@ -26,9 +26,14 @@ pub struct Outgoing<'a> {
 pub enum Values<'a> {
     /// Bytes already in the format they will be stored in.
     Stored(Cow<'a, [u8]>),
+    /// A function that gives the bytes of the rows asked for, in the format they will be stored in.
+    Blocks(Box<GiveBlocks<'a>>),
     /// A function that fills in the rows asked for, called with rows in order, each once.
     Rows(Box<FillRows<'a>>),
 }
+
+/// Gives the stored bytes of some rows.
+pub type GiveBlocks<'a> = dyn Fn(Range<usize>) -> Vec<u8> + 'a;
 
 /// Fills in the values of some rows.
 pub type FillRows<'a> = dyn Fn(Range<usize>, &mut [f32]) + 'a;
@@ -37,6 +42,7 @@ impl fmt::Debug for Values<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Values::Stored(bytes) => write!(f, "Stored({} bytes)", bytes.len()),
+            Values::Blocks(_) => f.write_str("Blocks(..)"),
             Values::Rows(_) => f.write_str("Rows(..)"),
         }
     }
@@ -89,15 +95,17 @@ impl<'a> Outgoing<'a> {
     /// All values, decoded, in the order in which they come.
     pub(crate) fn to_f32(&self) -> Vec<f32> {
         let mut values = vec![0.0; self.info.n_values()];
-        match &self.values {
-            Values::Stored(bytes) => self.info.dtype.format().decode(bytes, &mut values),
-            Values::Rows(make) => {
-                let (n_rows, row_len) = (self.info.n_rows(), self.info.row_len());
-                let stretch = (STRETCH_LEN / row_len).max(1);
-                for start in (0..n_rows).step_by(stretch) {
-                    let rows = start..n_rows.min(start + stretch);
-                    make(rows.clone(), &mut values[rows.start * row_len..rows.end * row_len]);
-                }
+        let row_len = self.info.row_len();
+        if let Values::Stored(bytes) = &self.values {
+            self.info.dtype.format().decode(bytes, &mut values);
+            return values;
+        }
+        for rows in self.stretches() {
+            let room = &mut values[rows.start * row_len..rows.end * row_len];
+            match &self.values {
+                Values::Rows(fill) => fill(rows, room),
+                Values::Blocks(give) => self.info.dtype.format().decode(&give(rows), room),
+                Values::Stored(_) => {}
             }
         }
         values
@@ -105,23 +113,37 @@ impl<'a> Outgoing<'a> {
 
     /// Writes the stored bytes, which [`Outgoing::checked_bytes`] has counted.
     pub(crate) fn write_to(&self, out: &mut impl Write) -> io::Result<()> {
-        let make = match &self.values {
-            Values::Stored(bytes) => return out.write_all(bytes),
-            Values::Rows(make) => make,
-        };
-        let (n_rows, row_len) = (self.info.n_rows(), self.info.row_len());
-        let stretch = (STRETCH_LEN / row_len).max(1);
+        self.each_stretch(&mut |bytes| out.write_all(bytes))
+    }
+
+    /// Shows the stored bytes, a stretch of whole rows at a time.
+    pub(crate) fn each_stretch(&self, see: &mut dyn FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
+        if let Values::Stored(bytes) = &self.values {
+            return see(bytes);
+        }
         let (mut values, mut bytes) = (Vec::new(), Vec::new());
-        for start in (0..n_rows).step_by(stretch) {
-            let rows = start..n_rows.min(start + stretch);
-            values.resize(rows.len() * row_len, 0.0);
-            make(rows, &mut values);
-            bytes.clear();
-            if !self.info.dtype.format().encode(&values, &mut bytes) {
-                return Err(io::ErrorKind::Unsupported.into());
+        for rows in self.stretches() {
+            match &self.values {
+                Values::Rows(fill) => {
+                    values.resize(rows.len() * self.info.row_len(), 0.0);
+                    fill(rows, &mut values);
+                    bytes.clear();
+                    if !self.info.dtype.format().encode(&values, &mut bytes) {
+                        return Err(io::ErrorKind::Unsupported.into());
+                    }
+                }
+                Values::Blocks(give) => bytes = give(rows),
+                Values::Stored(_) => {}
             }
-            out.write_all(&bytes)?;
+            see(&bytes)?;
         }
         Ok(())
+    }
+
+    /// Ranges of rows that are few enough to be in memory at once.
+    fn stretches(&self) -> impl Iterator<Item = Range<usize>> + use<> {
+        let n_rows = self.info.n_rows();
+        let stretch = (STRETCH_LEN / self.info.row_len()).max(1);
+        (0..n_rows).step_by(stretch).map(move |start| start..n_rows.min(start + stretch))
     }
 }

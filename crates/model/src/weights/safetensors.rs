@@ -3,18 +3,21 @@
 //! ```text
 //! header length u64, header JSON padded with spaces, tensor bytes without gaps
 //! ```
+//!
+//! A tensor in MXFP4 is two of bytes here, codes and exponents.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 use std::ops::Range;
 use std::path::Path;
+use std::rc::Rc;
 
 use penname_ledger::write::{self, Atomic};
 use safetensors::{Dtype, SafeTensors};
 use serde_json::{Map, Value, json};
 
 use crate::error::{Error, Result};
-use crate::quant::Storage;
+use crate::quant::{Storage, mxfp4};
 use crate::weights::folder::{INDEX, MODEL};
 use crate::weights::{Outgoing, TensorInfo};
 
@@ -73,42 +76,84 @@ fn unsupported(tensor: &str, found: String) -> Error {
     Error::StorageUnsupported { tensor: tensor.to_owned(), found, expected: "F32, F16 or BF16".to_owned() }
 }
 
+/// A tensor of the file: all of one that goes out, or its codes or exponents alone.
+#[derive(Debug)]
+struct Entry<'a> {
+    name: String,
+    dtype: &'static str,
+    shape: Vec<usize>,
+    n_bytes: usize,
+    /// Bytes of a number.
+    width: usize,
+    /// Which of [`HALVES`], if it is one.
+    half: Option<usize>,
+    tensor: Rc<Outgoing<'a>>,
+}
+
+/// What stands in a file for tensors: for one in MXFP4, its codes and its exponents.
+fn entries(tensors: Vec<Outgoing<'_>>) -> Result<Vec<Entry<'_>>> {
+    let mut entries = Vec::new();
+    for tensor in tensors.into_iter().map(Rc::new) {
+        let n_bytes = tensor.checked_bytes()?;
+        let TensorInfo { shape, dtype } = &tensor.info;
+        if *dtype != Storage::MXFP4 {
+            let (name, shape, width) = (tensor.name.clone(), shape.clone(), dtype.format().block_bytes);
+            let dtype = name_of(&name, *dtype)?;
+            entries.push(Entry { name, dtype, shape, n_bytes, width, half: None, tensor });
+            continue;
+        }
+        let mut exponents = shape.clone();
+        exponents.last_mut().into_iter().for_each(|len| *len /= dtype.format().block_len);
+        let codes: Vec<usize> = exponents.iter().copied().chain([mxfp4::CODES]).collect();
+        for (half, shape) in [codes, exponents].into_iter().enumerate() {
+            let name = format!("{}{}", tensor.name, HALVES[half]);
+            let n_bytes = shape.iter().product();
+            let tensor = Rc::clone(&tensor);
+            entries.push(Entry { name, dtype: "U8", shape, n_bytes, width: 1, half: Some(half), tensor });
+        }
+    }
+    Ok(entries)
+}
+
 /// Writes tensors to `path`, all or nothing. The same tensors give the same bytes: wider formats
 /// first, so that every tensor stays aligned, then by name.
 ///
 /// # Errors
 ///
-/// When a tensor occurs twice or is not to be stored as F32, F16 or BF16, or the file cannot be
+/// When a tensor occurs twice or is not to be stored as F32, F16, BF16 or MXFP4, or the file cannot be
 /// written.
 pub fn write_safetensors(
     path: &Path,
     tensors: Vec<Outgoing<'_>>,
     metadata: &BTreeMap<String, String>,
 ) -> Result<()> {
-    let mut tensors = tensors;
-    tensors.sort_by(|a, b| {
-        let width = |tensor: &Outgoing<'_>| tensor.info.dtype.format().block_bytes;
-        width(b).cmp(&width(a)).then_with(|| a.name.cmp(&b.name))
-    });
-    let header = header(&tensors, metadata)?;
+    write_entries(path, entries(tensors)?, metadata)
+}
+
+fn write_entries(
+    path: &Path,
+    mut entries: Vec<Entry<'_>>,
+    metadata: &BTreeMap<String, String>,
+) -> Result<()> {
+    entries.sort_by(|a, b| b.width.cmp(&a.width).then_with(|| a.name.cmp(&b.name)));
+    let header = header(&entries, metadata)?;
     let mut file = Atomic::create(path)?;
     // A failed write is kept by the file and told by `commit`.
-    let _kept = write_parts(&mut file, &header, &tensors);
+    let _kept = write_parts(&mut file, &header, &entries);
     Ok(file.commit()?)
 }
 
-fn header(tensors: &[Outgoing<'_>], metadata: &BTreeMap<String, String>) -> Result<Vec<u8>> {
+fn header(tensors: &[Entry<'_>], metadata: &BTreeMap<String, String>) -> Result<Vec<u8>> {
     let mut entries = Map::new();
     if !metadata.is_empty() {
         entries.insert("__metadata__".to_owned(), json!(metadata));
     }
     let mut offset = 0usize;
-    for tensor in tensors {
-        let end = offset.saturating_add(tensor.checked_bytes()?);
-        let dtype = name_of(&tensor.name, tensor.info.dtype)?;
-        let entry = json!({ "dtype": dtype, "shape": tensor.info.shape, "data_offsets": [offset, end] });
-        if entries.insert(tensor.name.clone(), entry).is_some() {
-            return Err(Error::TensorTwice { tensor: tensor.name.clone() });
+    for Entry { name, dtype, shape, n_bytes, .. } in tensors {
+        let end = offset.saturating_add(*n_bytes);
+        let entry = json!({ "dtype": dtype, "shape": shape, "data_offsets": [offset, end] });
+        if entries.insert(name.clone(), entry).is_some() {
+            return Err(Error::TensorTwice { tensor: name.clone() });
         }
         offset = end;
     }
@@ -117,10 +162,13 @@ fn header(tensors: &[Outgoing<'_>], metadata: &BTreeMap<String, String>) -> Resu
     Ok(header)
 }
 
-fn write_parts(file: &mut Atomic, header: &[u8], tensors: &[Outgoing<'_>]) -> io::Result<()> {
+fn write_parts(file: &mut Atomic, header: &[u8], entries: &[Entry<'_>]) -> io::Result<()> {
     file.write_all(&(header.len() as u64).to_le_bytes())?;
     file.write_all(header)?;
-    tensors.iter().try_for_each(|tensor| tensor.write_to(file))
+    entries.iter().try_for_each(|Entry { tensor, half, .. }| match half {
+        None => tensor.write_to(file),
+        Some(half) => tensor.each_stretch(&mut |blocks| file.write_all(&mxfp4::unweave(blocks)[*half])),
+    })
 }
 
 /// Writes tensors into the folder `dir` as Hugging Face publishes them: `model.safetensors`, or
@@ -137,8 +185,9 @@ pub fn write_shards(
     metadata: &BTreeMap<String, String>,
     shard_bytes: usize,
 ) -> Result<Vec<String>> {
-    check_unique(&tensors)?;
-    let (shards, n_bytes) = into_shards(tensors, shard_bytes)?;
+    let entries = entries(tensors)?;
+    check_unique(&entries)?;
+    let (shards, n_bytes) = into_shards(entries, shard_bytes);
     let n_shards = shards.len();
     let (mut files, mut index) = (Vec::new(), BTreeMap::new());
     for (i, shard) in shards.into_iter().enumerate() {
@@ -147,7 +196,7 @@ pub fn write_shards(
             _ => format!("model-{:05}-of-{n_shards:05}.safetensors", i + 1),
         };
         index.extend(shard.iter().map(|tensor| (tensor.name.clone(), file.clone())));
-        write_safetensors(&dir.join(&file), shard, metadata)?;
+        write_entries(&dir.join(&file), shard, metadata)?;
         files.push(file);
     }
     if n_shards > 1 {
@@ -158,19 +207,19 @@ pub fn write_shards(
     Ok(files)
 }
 
-fn check_unique(tensors: &[Outgoing<'_>]) -> Result<()> {
+fn check_unique(entries: &[Entry<'_>]) -> Result<()> {
     let mut names = BTreeSet::new();
-    match tensors.iter().find(|tensor| !names.insert(&tensor.name)) {
+    match entries.iter().find(|entry| !names.insert(&entry.name)) {
         Some(twice) => Err(Error::TensorTwice { tensor: twice.name.clone() }),
         None => Ok(()),
     }
 }
 
 /// Fills shards in the order given; a tensor larger than a shard gets one of its own.
-fn into_shards(tensors: Vec<Outgoing<'_>>, shard_bytes: usize) -> Result<(Vec<Vec<Outgoing<'_>>>, usize)> {
+fn into_shards(entries: Vec<Entry<'_>>, shard_bytes: usize) -> (Vec<Vec<Entry<'_>>>, usize) {
     let (mut shards, mut filled, mut total) = (vec![Vec::new()], 0usize, 0usize);
-    for tensor in tensors {
-        let n_bytes = tensor.checked_bytes()?;
+    for entry in entries {
+        let n_bytes = entry.n_bytes;
         total = total.saturating_add(n_bytes);
         if filled > 0 && filled.saturating_add(n_bytes) > shard_bytes {
             shards.push(Vec::new());
@@ -178,8 +227,8 @@ fn into_shards(tensors: Vec<Outgoing<'_>>, shard_bytes: usize) -> Result<(Vec<Ve
         }
         filled = filled.saturating_add(n_bytes);
         if let Some(shard) = shards.last_mut() {
-            shard.push(tensor);
+            shard.push(entry);
         }
     }
-    Ok((shards, total))
+    (shards, total)
 }

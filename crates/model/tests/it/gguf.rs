@@ -124,9 +124,10 @@ fn what_changes_the_maths_is_refused_by_name() {
     );
     check(
         "llama.rope.scaling.type",
-        text("yarn"),
-        "`llama.rope.scaling.type` is \"yarn\", expected none or linear",
+        text("longrope"),
+        "`llama.rope.scaling.type` is \"longrope\", expected none, linear or yarn",
     );
+    check("llama.rope.scaling.type", text("yarn"), "`llama.rope.scaling.factor` is missing");
     check("llama.rope.dimension_count", count(16), "`llama.rope.dimension_count` is 16, expected 32");
     check("llama.vocab_size", count(41), "`llama.vocab_size` is 41, expected 40");
     check(

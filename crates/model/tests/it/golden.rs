@@ -3,18 +3,19 @@
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use penname_engine::backend::cpu::Cpu;
 use penname_engine::backend::cpu::isa::Isa;
 use penname_engine::{Extent, Keep, Precision, Section, Session, derive, plan};
 use penname_model::adapter::Trainable;
-use penname_model::merge::save_merged;
+use penname_model::merge::save_whole;
 use penname_model::network::PairSlot;
 use penname_model::peft::{Pair, load_adapter};
+use penname_model::whole::Pairs;
 use penname_model::{
     Architecture, Checkpoint, Config, Keeping, Method, Network, Packed, Parameters, Purpose, Setup, Storage,
-    build,
+    Whole, build,
 };
 use serde_json::Value;
 
@@ -152,6 +153,12 @@ pub(crate) fn at_once(golden: &Golden, method: Method, pairs: &BTreeMap<String, 
     run(golden, &Step { method, pairs, keep: Keep::All, micro: std::slice::from_ref(&golden.documents) })
 }
 
+/// Writes base and pairs as one model in a folder.
+pub(crate) fn save_merged(golden: &Golden, pairs: Pairs<'_>, folder: &Path) {
+    let whole = Whole::of(&golden.checkpoint, golden.config.clone(), Some(pairs)).unwrap();
+    save_whole(&whole, Storage::F32, folder).unwrap();
+}
+
 /// Losses of every row under weights as they are.
 pub(crate) fn losses(golden: &Golden) -> Vec<f32> {
     at_once(golden, Method::Frozen, &BTreeMap::new()).losses
@@ -231,7 +238,7 @@ pub(crate) fn assert_merged(name: &str) {
     let (config, pairs) = load_adapter(&folder(name).join("adapter")).unwrap();
     let dir = tempfile::tempdir().unwrap();
     let out = dir.path().join("merged");
-    save_merged(&golden.checkpoint, &golden.config, (&config, &pairs), Storage::F32, &out).unwrap();
+    save_merged(&golden, (&config, &pairs), &out);
     let beside = at_once(&golden, Method::LowRank(config), &pairs).losses;
     let merged = Golden { checkpoint: Checkpoint::open(&out).unwrap(), ..golden };
     assert_eq!(merged.checkpoint.config().unwrap(), merged.config);

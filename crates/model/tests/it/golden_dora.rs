@@ -4,13 +4,13 @@
 use std::collections::BTreeMap;
 
 use penname_engine::Keep;
-use penname_model::merge::save_merged;
 use penname_model::peft::{AdapterConfig, Pair, load_adapter, save_adapter};
-use penname_model::{Checkpoint, Method, Storage};
+use penname_model::{Checkpoint, Method};
 use serde_json::{Value, json};
 
 use crate::golden::{
     Golden, Step, assert_close, assert_eq_logits, assert_expected, at_once, folder, golden, logits, run,
+    save_merged,
 };
 
 const FAMILIES: [&str; 3] = ["llama", "gpt2", "qwen3"];
@@ -58,7 +58,7 @@ fn used_and_merged_it_computes_what_peft_merged() {
         assert_eq_logits(&golden, &logits(&golden, Method::LowRank(config.clone()), &pairs));
         let dir = tempfile::tempdir().unwrap();
         let out = dir.path().join("merged");
-        save_merged(&golden.checkpoint, &golden.config, (&config, &pairs), Storage::F32, &out).unwrap();
+        save_merged(&golden, (&config, &pairs), &out);
         let merged = Golden { checkpoint: Checkpoint::open(&out).unwrap(), ..golden };
         assert_eq_logits(&merged, &logits(&merged, Method::Frozen, &BTreeMap::new()));
     }

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use penname_model::merge::{save_merged, save_trained};
+use penname_model::merge::save_trained;
 use penname_model::peft::{load_adapter, save_adapter};
 use penname_model::{Checkpoint, Config, Keeping, Method, Parameters, Purpose, Quantizer, Storage};
 use serde_json::{Value, json};
 
-use crate::golden::{Golden, assert_close, at_once, cpu, folder, full, golden, network};
+use crate::golden::{Golden, assert_close, at_once, cpu, folder, full, golden, network, save_merged};
 use crate::golden_moe::{QWEN, TRAINED, WITH_PAIRS};
 
 #[test]
@@ -166,7 +166,7 @@ fn a_merged_model_computes_what_the_adapter_computes() {
         let (config, pairs) = load_adapter(&folder(name).join("adapter")).unwrap();
         let dir = tempfile::tempdir().unwrap();
         let out = dir.path().join("merged");
-        save_merged(&golden.checkpoint, &golden.config, (&config, &pairs), Storage::F32, &out).unwrap();
+        save_merged(&golden, (&config, &pairs), &out);
         let beside = at_once(&golden, Method::LowRank(config), &pairs).losses;
         let merged = Golden { checkpoint: Checkpoint::open(&out).unwrap(), ..golden };
         assert_eq!(merged.checkpoint.config().unwrap(), merged.config);

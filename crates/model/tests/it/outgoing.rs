@@ -1,22 +1,33 @@
 //! Whole models and adapters on their way out, read again: the same model, whatever the container.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
-use penname_model::merge::write_whole;
+use penname_model::merge::{save_whole, write_whole};
 use penname_model::peft::{AdapterConfig, Pair, load_adapter};
 use penname_model::weights::gguf::{Metadata, Value, model_metadata, read_lora, write_lora, write_model};
-use penname_model::{Checkpoint, Config, Storage, Whole};
+use penname_model::{Checkpoint, Config, Method, RopeScaling, Storage, Whole, rounding};
 
-use crate::golden::{Golden, folder, golden, losses};
+use crate::golden::{Golden, assert_close, at_once, folder, golden, losses};
 
-/// Small models of every family, each with an adapter beside it.
+/// Small models of every family without experts, each with an adapter beside it.
 const MODELS: &[&str] = &["gpt2/tied", "llama/tied", "qwen2/tied", "qwen3/tied"];
 
-fn written(golden: &Golden, storage: Storage, path: &std::path::Path) -> Checkpoint {
+/// The same with experts.
+const MIXTURES: &[&str] = &["qwen3_moe/renormalised", "gpt_oss/fused", "gpt_oss/mxfp4"];
+
+fn written(golden: &Golden, storage: Storage, path: &Path) -> Checkpoint {
     let metadata = model_metadata(&golden.config, "a model", storage).unwrap();
-    let whole = Whole::new(&golden.checkpoint, None).unwrap();
+    let whole = Whole::of(&golden.checkpoint, golden.config.clone(), None).unwrap();
     write_model(path, &whole, storage, &with_ends(metadata, &golden.config)).unwrap();
     Checkpoint::open(path).unwrap()
+}
+
+/// Programs that run GGUF clamp as gpt-oss was published.
+fn clamped_as_published(mut golden: Golden) -> Golden {
+    let clamp = golden.config.experts.as_mut().and_then(|experts| experts.clamp.as_mut());
+    clamp.into_iter().for_each(|clamp| clamp.limit = 7.0);
+    golden
 }
 
 /// The ends of a text are in a GGUF file's tokenizer, which these models lack.
@@ -31,8 +42,8 @@ fn with_ends(mut metadata: Metadata, config: &Config) -> Metadata {
 
 #[test]
 fn a_gguf_file_is_the_model_it_was_made_of() {
-    for name in MODELS {
-        let golden = golden(name);
+    for name in MODELS.iter().chain(MIXTURES) {
+        let golden = clamped_as_published(golden(name));
         let dir = tempfile::tempdir().unwrap();
         let checkpoint = written(&golden, Storage::F32, &dir.path().join("model.gguf"));
         assert_eq!(checkpoint.config().unwrap(), golden.config, "{name}");
@@ -43,24 +54,67 @@ fn a_gguf_file_is_the_model_it_was_made_of() {
 
 #[test]
 fn every_storage_is_read_back_as_near_as_it_can_be() {
-    let golden = golden(MODELS[1]);
     let dir = tempfile::tempdir().unwrap();
-    for (storage, within) in [
-        (Storage::F16, 2e-3),
-        (Storage::BF16, 2e-2),
-        // Rows of these models fill no blocks of 32, so they are stored as F16.
-        (Storage::Q8_0, 2e-2),
+    // Rows of these models that fill no blocks of 32 are stored as F16.
+    for (storage, relative) in [
+        (Storage::F32, 0.0),
+        (Storage::F16, 3e-4),
+        (Storage::BF16, 3e-3),
+        (Storage::Q8_0, 1e-2),
+        (Storage::Q4_0, 0.1),
     ] {
-        let checkpoint = written(&golden, storage, &dir.path().join("model.gguf"));
-        for parameter in Whole::new(&golden.checkpoint, None).unwrap().parameters() {
-            let (mut found, mut expected) = (Vec::new(), Vec::new());
-            checkpoint.read_f32(&parameter.name, &mut found).unwrap();
-            golden.checkpoint.read_f32(&parameter.name, &mut expected).unwrap();
-            let largest = expected.iter().fold(0.0_f32, |top, x| top.max(x.abs()));
-            let apart = found.iter().zip(&expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-            assert!(apart <= within * largest, "{} as {storage}: {apart} of {largest}", parameter.name);
+        for name in MODELS.iter().chain(MIXTURES) {
+            let golden = clamped_as_published(golden(name));
+            let checkpoint = written(&golden, storage, &dir.path().join("model.gguf"));
+            let whole = Whole::of(&golden.checkpoint, golden.config.clone(), None).unwrap();
+            let rounded = rounding::compare(&whole, &checkpoint).unwrap();
+            assert!(rounded.relative <= relative, "{name} as {storage}: {rounded:?}");
+            let n_values: usize =
+                whole.parameters().iter().map(|parameter| parameter.shape.iter().product::<usize>()).sum();
+            assert_eq!(rounded.n_values, n_values as u64, "{name}");
         }
     }
+}
+
+#[test]
+fn a_stretched_context_goes_both_ways() {
+    let mut golden = golden("qwen3/tied");
+    golden.config.rope_scaling = RopeScaling::Yarn {
+        factor: 4.0,
+        beta_fast: 32.0,
+        beta_slow: 1.0,
+        original_context: 64,
+        truncate: true,
+        attention_factor: None,
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let checkpoint = written(&golden, Storage::F32, &dir.path().join("model.gguf"));
+    assert_eq!(checkpoint.config().unwrap(), golden.config);
+    let said = RopeScaling::Yarn {
+        factor: 4.0,
+        beta_fast: 32.0,
+        beta_slow: 1.0,
+        original_context: 64,
+        truncate: true,
+        attention_factor: Some(1.5),
+    };
+    let config = Config { rope_scaling: said, ..golden.config };
+    let told = model_metadata(&config, "a model", Storage::F32).unwrap_err().to_string();
+    assert!(told.contains("`attention_factor` is 1.5"), "{told}");
+}
+
+#[test]
+fn another_model_is_told_by_the_first_value() {
+    let [one, other] = ["qwen3_moe/renormalised", "qwen3_moe/plain"].map(golden);
+    let dir = tempfile::tempdir().unwrap();
+    let whole = Whole::of(&other.checkpoint, other.config.clone(), None).unwrap();
+    save_whole(&whole, Storage::BF16, &dir.path().join("other")).unwrap();
+    let found = Checkpoint::open(dir.path().join("other")).unwrap();
+    rounding::compare(&whole, &found).unwrap();
+    let whole = Whole::of(&one.checkpoint, one.config.clone(), None).unwrap();
+    rounding::compare(&whole, &found).unwrap_err();
+    let unlike = one.config.unlike(&other.config).unwrap();
+    assert_eq!((unlike.field.as_str(), unlike.expected.as_u64()), ("intermediate_size", Some(48)));
 }
 
 #[test]
@@ -125,10 +179,66 @@ fn a_model_on_several_shards_is_one_model() {
     assert_eq!(losses(&Golden { checkpoint, ..golden }), expected);
 }
 
+/// What GGUF has no key for, because its readers take it for granted.
 #[test]
-fn experts_are_not_written_in_the_wrong_order() {
-    for name in ["qwen3_moe/renormalised", "gpt_oss/mxfp4"] {
-        let told = Whole::new(&golden(name).checkpoint, None).unwrap_err().to_string();
-        assert!(told.contains("belongs to experts"), "{told}");
+fn experts_that_readers_of_gguf_would_run_otherwise_are_refused() {
+    let check = |config: &Config, expected: &str| {
+        let told = model_metadata(config, "a model", Storage::F32).unwrap_err().to_string();
+        assert!(told.contains(expected), "{told}");
+    };
+    check(&golden("gpt_oss/fused").config, "`swiglu_limit` is 2, expected 7");
+    let mut config = clamped_as_published(golden("gpt_oss/fused")).config;
+    config.windows.reverse();
+    check(&config, "layer_types");
+    let mut config = golden("qwen3_moe/renormalised").config;
+    let experts = config.experts.as_mut().unwrap();
+    experts.dense = vec![0];
+    check(&config, "mlp_only_layers");
+    config.experts.as_mut().unwrap().renormalised = false;
+    check(&config, "norm_topk_prob");
+}
+
+/// Pairs beside attention leave experts in the blocks they came in; nothing is decoded on the way.
+#[test]
+fn experts_in_blocks_stay_as_stored_where_nothing_was_trained_of_them() {
+    let golden = golden("gpt_oss/mxfp4");
+    let (mut config, mut pairs) = load_adapter(&folder("gpt_oss/mxfp4").join("adapter")).unwrap();
+    config.target_parameters.clear();
+    pairs.retain(|module, _| module.contains("self_attn"));
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("merged");
+    let whole = Whole::new(&golden.checkpoint, Some((&config, &pairs))).unwrap();
+    assert!(whole.keeps_blocks());
+    save_whole(&whole, Storage::BF16, &out).unwrap();
+    let merged = Checkpoint::open(&out).unwrap();
+    rounding::compare(&whole, &merged).unwrap();
+    for name in ["gate_up_proj", "down_proj"] {
+        let name = format!("model.layers.1.mlp.experts.{name}");
+        assert_eq!(merged.info(&name).unwrap().dtype, Storage::MXFP4);
+        assert_eq!(merged.bytes(&name).unwrap(), golden.checkpoint.bytes(&name).unwrap());
     }
+    let text = std::fs::read_to_string(out.join("config.json")).unwrap();
+    assert!(text.contains("mxfp4"), "{text}");
+
+    // In f32 it is exactly what the pairs compute.
+    let out = dir.path().join("exact");
+    save_whole(&whole, Storage::F32, &out).unwrap();
+    let beside = at_once(&golden, Method::LowRank(config), &pairs).losses;
+    let merged = Golden { checkpoint: Checkpoint::open(&out).unwrap(), ..golden };
+    assert_close("losses", &losses(&merged), &beside, 1e-5);
+}
+
+/// A pair beside an expert leaves none of them in blocks: a file says it of all or of none.
+#[test]
+fn experts_something_was_trained_of_are_decoded() {
+    let golden = golden("gpt_oss/mxfp4");
+    let (config, pairs) = load_adapter(&folder("gpt_oss/mxfp4").join("adapter")).unwrap();
+    let whole = Whole::new(&golden.checkpoint, Some((&config, &pairs))).unwrap();
+    assert!(!whole.keeps_blocks());
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("merged");
+    save_whole(&whole, Storage::BF16, &out).unwrap();
+    let merged = Checkpoint::open(&out).unwrap();
+    assert_eq!(merged.info("model.layers.0.mlp.experts.down_proj").unwrap().dtype, Storage::BF16);
+    rounding::compare(&whole, &merged).unwrap();
 }

@@ -1,9 +1,9 @@
 //! What GGUF metadata say of architectures with experts.
 
 use super::Keys;
+use crate::config::Experts;
 use crate::config::gpt_oss::{CLAMP, alternating};
-use crate::config::{Experts, RopeScaling};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::weights::gguf::GgufTensor;
 
 /// Layers without a tensor of experts have an ordinary feed-forward part. What programs that run these
@@ -29,19 +29,4 @@ pub(super) fn read(keys: &Keys<'_>, tensors: &[GgufTensor], is_gpt_oss: bool) ->
 /// The window of gpt-oss slides in every other layer.
 pub(super) fn windows(keys: &Keys<'_>) -> Result<Vec<Option<usize>>> {
     Ok(alternating(keys.count("attention.sliding_window")?, keys.required_count("block_count")?))
-}
-
-/// YaRN as gpt-oss was trained with it: places are not made whole.
-pub(super) fn yarn(keys: &Keys<'_>, factor: f64) -> Result<RopeScaling> {
-    let context = "rope.scaling.original_context_length";
-    let original_context =
-        keys.count(context)?.ok_or_else(|| Error::FieldMissing { field: keys.key(context) })?;
-    Ok(RopeScaling::Yarn {
-        factor,
-        beta_fast: keys.real("rope.scaling.yarn_beta_fast")?.unwrap_or(32.0),
-        beta_slow: keys.real("rope.scaling.yarn_beta_slow")?.unwrap_or(1.0),
-        original_context,
-        truncate: keys.prefix != "gpt-oss",
-        attention_factor: None,
-    })
 }

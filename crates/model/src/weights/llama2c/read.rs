@@ -22,6 +22,8 @@ pub(crate) struct Contents {
     pub(crate) weights: Vec<Weight>,
     /// The bytes they lie in, where they are not those of the file: version 2 is decoded to f32.
     pub(crate) decoded: Option<Vec<u8>>,
+    /// Values that share a scale in version 2.
+    pub(crate) group: Option<usize>,
 }
 
 /// A weight in this container.
@@ -75,9 +77,12 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Contents> {
     match header.version {
         Version::V2 { group } => {
             let (weights, decoded) = decode(&header, group, &bytes[start..]);
-            Ok(Contents { config, weights, decoded: Some(decoded) })
+            Ok(Contents { config, weights, decoded: Some(decoded), group: Some(group) })
         }
-        _ => Ok(Contents { config, weights: place(&header, start), decoded: None }),
+        _ => {
+            let weights = place(&header, start);
+            Ok(Contents { config, weights, decoded: None, group: None })
+        }
     }
 }
 
