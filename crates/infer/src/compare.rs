@@ -79,13 +79,16 @@ pub fn replay(model: &Model<'_>, trace: &Trace, device: &mut dyn Device) -> Resu
     Ok(distance(&trace.logits, &logits))
 }
 
+/// Which id comes next in a slot, after its logits.
+type Next<'a> = dyn FnMut(usize, &[f32]) -> u32 + 'a;
+
 /// Reads every prompt, then one id a step for all; `next` says which after seeing the logits.
 fn walk(
     model: &Model<'_>,
     prompts: &[Vec<u32>],
     n_new: usize,
     device: &mut dyn Device,
-    next: &mut dyn FnMut(usize, &[f32]) -> u32,
+    next: &mut Next<'_>,
 ) -> Result<Vec<Vec<Vec<f32>>>> {
     let longest = prompts.iter().map(Vec::len).max().unwrap_or(0);
     let room = Room {
@@ -94,6 +97,18 @@ fn walk(
         chunk: CHUNK.max(prompts.len()),
     };
     let mut decoder = Decoder::new(model, room, device)?;
+    let logits = read(&mut decoder, prompts, n_new, device, next);
+    decoder.release(device);
+    logits
+}
+
+fn read(
+    decoder: &mut Decoder,
+    prompts: &[Vec<u32>],
+    n_new: usize,
+    device: &mut dyn Device,
+    next: &mut Next<'_>,
+) -> Result<Vec<Vec<Vec<f32>>>> {
     let mut logits = vec![Vec::new(); prompts.len()];
     let mut ids = Vec::new();
     for (slot, prompt) in prompts.iter().enumerate() {
@@ -111,7 +126,6 @@ fn walk(
             logits[slot].push(row);
         }
     }
-    decoder.release(device);
     Ok(logits)
 }
 
