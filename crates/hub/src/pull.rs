@@ -42,7 +42,8 @@ pub struct Base {
     pub origin: String,
     /// The commit or package version; empty for what the user brought along.
     pub revision: String,
-    /// SHA-256 of each file by name; empty for what the user brought along.
+    /// SHA-256 of each file by name; empty for what the user brought along, whose digests are taken when
+    /// they are wanted: [`digests`](crate::digests).
     pub sha256s: BTreeMap<String, String>,
 }
 
@@ -128,12 +129,16 @@ fn local(path: &Path, kind: Kind) -> Base {
     Base { path: path.to_path_buf(), kind, origin, revision: String::new(), sha256s: BTreeMap::new() }
 }
 
-fn local_folder(dir: &Path) -> Result<Base> {
+/// The files of a folder that make a base model.
+pub(crate) fn local_files(dir: &Path) -> Result<Vec<String>> {
     let entries = std::fs::read_dir(dir).map_err(|source| Error::Read { path: dir.to_path_buf(), source })?;
     let names: Vec<String> = entries.flatten().filter_map(|e| e.file_name().into_string().ok()).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    let files = select(&dir.display().to_string(), &names, None)?;
-    match files.as_slice() {
+    select(&dir.display().to_string(), &names, None)
+}
+
+fn local_folder(dir: &Path) -> Result<Base> {
+    match local_files(dir)?.as_slice() {
         [only] if is_gguf(only) => Ok(local(&dir.join(only), Kind::Gguf)),
         _ => Ok(local(dir, Kind::Folder)),
     }

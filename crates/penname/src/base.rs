@@ -5,7 +5,7 @@ mod text;
 
 use penname_hub::pull::Network;
 use penname_hub::{Options, Pip, Reference};
-use penname_ledger::{Choice, Event, Witness};
+use penname_ledger::{Choice, Event, Hash, Witness};
 use penname_model::{Checkpoint, Config};
 use penname_token::Renderer;
 
@@ -73,6 +73,15 @@ impl Base {
         let mut ids = self.renderer.stop_ids().to_vec();
         ids.extend(self.config.eos.iter().filter(|id| !self.renderer.stop_ids().contains(id)));
         ids
+    }
+
+    /// What it is, by the digests of its files: as they were published, or taken here.
+    ///
+    /// # Errors
+    /// When a file of it cannot be read.
+    pub(crate) fn digest(&self, desk: &Desk) -> Result<Hash, Failure> {
+        let digests = penname_hub::digests(&self.pulled, &desk.environment.cache_dir.value)?;
+        Ok(Hash::of_json(&serde_json::json!(digests)))
     }
 
     /// How most of its matrices are stored.

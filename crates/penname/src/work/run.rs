@@ -68,7 +68,8 @@ impl<'a> Work<'a> {
             (false, true) => Origin::Small,
             (false, false) => Origin::Base,
         };
-        let order = order(&named, &base, (prepared, &sequences), &train, settings)?;
+        let digest = base.digest(desk)?;
+        let order = order((&named, &base, digest), (prepared, &sequences), &train, settings);
         Ok(Self { desk, project, settings, named, base, device, sequences, train, order })
     }
 
@@ -108,7 +109,8 @@ impl<'a> Work<'a> {
     /// When the name is taken, a gate closes, or anything fails.
     pub(crate) fn begin(mut self, name: Option<&str>) -> Result<(Run, Outcome), Failure> {
         let name = name.map_or_else(|| next_name(self.project), |name| Ok(name.to_owned()))?;
-        let parent = Parent::Base { name: self.base.pulled.origin.clone(), hash: weights_hash(&self.base)? };
+        let parent =
+            Parent::Base { name: self.base.pulled.origin.clone(), hash: self.base.digest(self.desk)? };
         let run = Run::create(&self.project.runs(), &name, parent)?;
         let record =
             json!({ "key": self.order.key(), "resolved": self.train, "settings": self.settings.record() });
@@ -195,35 +197,22 @@ fn task<'t>(
 
 /// Everything the trained weights follow from.
 fn order(
-    named: &str,
-    base: &Base,
+    (named, base, digest): (&str, &Base, Hash),
     (prepared, sequences): (&Prepared, &sequences::Sequences),
     train: &penname_train::Settings,
     settings: &Settings,
-) -> Result<Order, Failure> {
+) -> Order {
     let mut order = Order::new("train", env!("CARGO_PKG_VERSION"));
     let examples = json!([prepared.train, prepared.held_out]);
     order.inputs.insert("examples".to_owned(), Hash::of_json(&examples));
     if train.learn == Learn::Text {
         order.inputs.insert("tokens".to_owned(), sequences.digest());
     }
-    order.inputs.insert("base".to_owned(), weights_hash(base)?);
+    order.inputs.insert("base".to_owned(), digest);
     order.inputs.insert("template".to_owned(), Hash::of(base.renderer.template().source().as_bytes()));
     order.settings = json!({ "base": named, "train": train, "thinking": settings.voice.thinking });
     order.seed = Some(settings.seed);
-    Ok(order)
-}
-
-/// What the weights of a base are: the published digests of one that was fetched, the digest of the
-/// recorded content of one that was drawn here or trained in full.
-fn weights_hash(base: &Base) -> Result<Hash, Failure> {
-    let weights = base.pulled.path.join("model.safetensors");
-    let is_ours =
-        ["manifest.json", super::contract::FILE].iter().any(|name| base.pulled.path.join(name).is_file());
-    if is_ours && weights.is_file() {
-        return Ok(Hash::of_file(&weights)?);
-    }
-    Ok(Hash::of_json(&json!(base.pulled.sha256s)))
+    order
 }
 
 fn is_done(run: &Run) -> Result<bool, Failure> {
