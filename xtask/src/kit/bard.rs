@@ -13,7 +13,7 @@ use penname_token::sentencepiece::Model;
 use penname_token::{Message, Role, Template, Tokenizer};
 use serde_json::Value;
 
-use super::{Inputs, Verdict, story, voice};
+use super::{Inputs, Verdict, story};
 use crate::{Result, root, shell};
 
 /// A sixth of the recipe's depth.
@@ -29,20 +29,22 @@ pub(super) fn from_nothing(inputs: &Inputs) -> Verdict {
         write::remove_folder(&folder)?;
     }
     write::folder(&folder)?;
-    let bard = begun(&folder, "bard", &["--recipe", "tiny-from-scratch"])?;
+    let bard = begun(inputs, &folder, "bard", &["--recipe", "tiny-from-scratch"])?;
     taken(&inputs.kit("text/shakespeare/input.txt")?, &bard)?;
-    let language = trained(&bard, &SMALL)?;
-    let talk = begun(&folder, "talk", &["--recipe", "tiny-dialogue", "--base", "../bard"])?;
+    let language = trained(inputs, &bard, &SMALL)?;
+    let more = ["--recipe", "tiny-dialogue", "--base", "../bard"];
+    let talk = begun(inputs, &folder, "talk", &more)?;
     taken(&inputs.kit("conversations/fastchat_dummy_conversation.json")?, &talk)?;
-    let answers = trained(&talk, &ANSWERS)?;
-    shell::capture(&mut voice::program(&talk, &["export", "llama2c", "--storage", "f32", "--offline"]))?;
-    let n_tokens = same_words(&talk)?;
+    let answers = trained(inputs, &talk, &ANSWERS)?;
+    let export = ["export", "llama2c", "--storage", "f32", "--offline"];
+    shell::capture(&mut inputs.program(&talk, &export)?)?;
+    let n_tokens = same_words(inputs, &talk)?;
     write::remove_folder(&folder)?;
     Ok(format!("a play: {language}; dialogues: {answers}; its .bin says the same in {n_tokens} tokens"))
 }
 
-fn begun(folder: &Path, name: &str, more: &[&str]) -> Result<PathBuf> {
-    let mut new = voice::program(folder, &[&["new", name, "--quiet"], more].concat());
+fn begun(inputs: &Inputs, folder: &Path, name: &str, more: &[&str]) -> Result<PathBuf> {
+    let mut new = inputs.program(folder, &[&["new", name, "--quiet"], more].concat())?;
     shell::capture(&mut new)?;
     Ok(folder.join(name))
 }
@@ -53,10 +55,10 @@ fn taken(file: &Path, project: &Path) -> Result<()> {
 }
 
 /// Trains with these settings; says how far the loss of a step fell.
-fn trained(project: &Path, settings: &[&str]) -> Result<String> {
+fn trained(inputs: &Inputs, project: &Path, settings: &[&str]) -> Result<String> {
     let mut arguments = vec!["train", "--offline"];
     settings.iter().for_each(|setting| arguments.extend(["--set", setting]));
-    shell::capture(&mut voice::program(project, &arguments))?;
+    shell::capture(&mut inputs.program(project, &arguments)?)?;
     let rows = fs::read_to_string(project.join("runs/run-1/metrics.jsonl"))?;
     let rows = rows.lines().map(serde_json::from_str).collect::<std::result::Result<Vec<Value>, _>>()?;
     let losses: Vec<f64> = rows.iter().filter_map(|row| row["loss"].as_f64()).collect();
@@ -69,7 +71,7 @@ fn trained(project: &Path, settings: &[&str]) -> Result<String> {
 }
 
 /// How many tokens the exported file, with the tokenizer beside it, continues as what was trained does.
-fn same_words(talk: &Path) -> Result<usize> {
+fn same_words(inputs: &Inputs, talk: &Path) -> Result<usize> {
     let exported = talk.join("exports/llama2c");
     let pieces = Model::from_llama2c(&fs::read(exported.join("tokenizer.bin"))?)?;
     let tokenizer = Tokenizer::from_sentencepiece(pieces)?;
@@ -82,7 +84,7 @@ fn same_words(talk: &Path) -> Result<usize> {
         let said = [&ours, &theirs].map(|ids| tokenizer.decode(ids));
         return Err(format!("it says {:?}, expected {:?}", said[1], said[0]).into());
     }
-    let written = shell::capture(&mut voice::program(talk, &["write", ASKED, "--greedy", "--offline"]))?;
+    let written = shell::capture(&mut inputs.program(talk, &["write", ASKED, "--greedy", "--offline"])?)?;
     if written.stdout.trim_ascii().is_empty() {
         return Err("the voice writes nothing".into());
     }

@@ -12,6 +12,7 @@ mod harmony;
 mod killed;
 mod model;
 mod pieces;
+mod random;
 mod reference;
 mod sources;
 mod story;
@@ -19,12 +20,14 @@ mod templates;
 mod tokens;
 mod voice;
 
+use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use penname_ledger::Stopwatch;
 
 use crate::screen::{say, tell};
-use crate::{Failure, Result, Told, base, root};
+use crate::{Failure, Result, Told, base, root, shell};
 
 /// Where the inputs are.
 #[derive(Debug, clap::Args)]
@@ -44,6 +47,9 @@ pub(crate) struct Options {
     /// A Python with torch, transformers, peft, gguf, safetensors, sentencepiece, protobuf, tiktoken and xllamacpp.
     #[arg(long)]
     python: Option<PathBuf>,
+    /// The `penname` that is looked at; unless said it is built, in release.
+    #[arg(long)]
+    program: Option<PathBuf>,
     /// Fetch nothing.
     #[arg(long)]
     offline: bool,
@@ -52,7 +58,8 @@ pub(crate) struct Options {
 impl Options {
     /// The quick checks, with inputs where they are usually found.
     pub(crate) fn quick() -> Self {
-        Self { quick: true, only: Vec::new(), kit: None, base: None, python: None, offline: false }
+        let (kit, base, python, program) = (None, None, None, None);
+        Self { quick: true, only: Vec::new(), kit, base, python, program, offline: false }
     }
 }
 
@@ -61,6 +68,7 @@ pub(super) struct Inputs {
     kit: PathBuf,
     base: std::result::Result<PathBuf, String>,
     python: Option<PathBuf>,
+    program: OnceCell<PathBuf>,
 }
 
 /// Why a check did not pass.
@@ -118,6 +126,8 @@ const ALL: &[Check] = &[
     Check { name: "PEFT's adapter here", quick: false, run: reference::theirs_here },
     Check { name: "a voice exported four ways", quick: false, run: export::voice },
     Check { name: "GPT-2's adapter elsewhere", quick: false, run: export::gpt2 },
+    Check { name: "experts elsewhere", quick: false, run: export::experts },
+    Check { name: "an adapter that changes nothing", quick: false, run: export::silent },
 ];
 
 impl Inputs {
@@ -125,7 +135,27 @@ impl Inputs {
         let beside = || root().parent().map_or_else(|| PathBuf::from("kit"), |dir| dir.join("shared/kit"));
         let base =
             base::find(options.base.as_deref(), options.offline).map_err(|failure| crate::chain(&*failure));
-        Self { kit: options.kit.clone().unwrap_or_else(beside), base, python: options.python.clone() }
+        let program = options.program.as_deref().map(|path| std::path::absolute(path).unwrap_or(path.into()));
+        Self {
+            kit: options.kit.clone().unwrap_or_else(beside),
+            base,
+            python: options.python.clone(),
+            program: program.map_or_else(OnceCell::new, OnceCell::from),
+        }
+    }
+
+    /// The program as it is published, run in a folder, with nothing to read.
+    fn program(&self, folder: &Path, arguments: &[&str]) -> Result<Command> {
+        let program = match self.program.get() {
+            Some(program) => program,
+            None => {
+                shell::run(shell::cargo().args(["build", "--release", "--quiet", "--package", "penname"]))?;
+                self.program.get_or_init(|| root().join("target/release/penname"))
+            }
+        };
+        let mut command = shell::command(program);
+        command.args(arguments).current_dir(folder);
+        Ok(command)
     }
 
     /// A file of the kit.
@@ -146,7 +176,9 @@ impl Inputs {
 /// Runs the checks, a line each, and closes with their number.
 pub(crate) fn run(options: &Options) -> Result<()> {
     // What was named must be there; only what was looked for may be missing.
-    if let Some(path) = [&options.kit, &options.base].into_iter().flatten().find(|path| !path.exists()) {
+    if let Some(path) =
+        [&options.kit, &options.base, &options.program].into_iter().flatten().find(|path| !path.exists())
+    {
         return Err(format!("there is nothing at `{}`", path.display()).into());
     }
     if let Ok(program) = std::env::current_exe() {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use penname_ledger::write;
 use serde_json::Value;
 
-use super::{Inputs, Verdict};
+use super::{Inputs, Stop, Verdict};
 use crate::{Result, root, shell};
 
 /// `penname make` on *Advice to a Mother*, once over its pairs.
@@ -18,9 +18,9 @@ pub(super) fn columnist(inputs: &Inputs) -> Verdict {
         write::remove_folder(&folder)?;
     }
     let settings = "train: {epochs: 1, evaluate_every: 11}\nevaluate: {questions: 8}\n";
-    let project = begun(&folder, &inputs.kit("text/chavasse")?, inputs.base()?, settings)?;
+    let project = begun(inputs, &folder, "text/chavasse", settings)?;
     // Claims that are not met are a finding, not a failure to make; the report has them either way.
-    let output = program(&folder, &["make", "--offline", "--project"]).arg(&project).output()?;
+    let output = inputs.program(&folder, &["make", "--offline", "--project"])?.arg(&project).output()?;
     let report = project.join("runs/run-1/report/report.json");
     if !report.exists() {
         let told = String::from_utf8_lossy(&output.stderr);
@@ -33,10 +33,16 @@ pub(super) fn columnist(inputs: &Inputs) -> Verdict {
     Ok(format!("{fall}; {n_apart} held-out answers stand in no example; {n_characters} characters add up"))
 }
 
-/// A new project with the book, and these settings beside the base.
-pub(super) fn begun(folder: &Path, book: &Path, base: &Path, settings: &str) -> Result<PathBuf> {
+/// A new project with a book of the kit, and these settings beside the base.
+pub(super) fn begun(
+    inputs: &Inputs,
+    folder: &Path,
+    book: &str,
+    settings: &str,
+) -> std::result::Result<PathBuf, Stop> {
+    let (book, base) = (inputs.kit(book)?, inputs.base()?);
     write::folder(folder)?;
-    shell::capture(program(folder, &["new", "columnist", "--quiet"]).stdin(std::process::Stdio::null()))?;
+    shell::capture(&mut inputs.program(folder, &["new", "columnist", "--quiet"])?)?;
     let project = folder.join("columnist");
     for entry in fs::read_dir(book)? {
         let entry = entry?;
@@ -45,14 +51,6 @@ pub(super) fn begun(folder: &Path, book: &Path, base: &Path, settings: &str) -> 
     let settings = format!("base: {}\n{settings}", Value::from(base.display().to_string()));
     write::bytes(&project.join("penname.yaml"), settings.as_bytes())?;
     Ok(project)
-}
-
-/// The program as it is published, run in a folder.
-pub(super) fn program(folder: &Path, arguments: &[&str]) -> std::process::Command {
-    let mut command = shell::cargo();
-    command.args(["run", "--release", "--quiet", "--package", "penname", "--manifest-path"]);
-    command.arg(root().join("Cargo.toml")).arg("--").args(arguments).current_dir(folder);
-    command
 }
 
 fn json(path: &Path) -> Result<Value> {
