@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use penname_model::peft::load_adapter;
-use penname_model::weights::gguf::{Gguf, Tokenizer};
+use penname_model::weights::gguf::{Gguf, Tokenizer as InGguf};
+use penname_token::Tokenizer;
+use penname_token::sentencepiece::Model;
 use serde_json::Value;
 
 use crate::bench::{Bench, letters, result};
@@ -53,6 +55,9 @@ fn every_format_is_written_checked_and_found_again() {
         let (code, objects) = bench.json(&["export", name]);
         assert_eq!((code, &result(&objects)["found"]), (0, &Value::Bool(true)), "{name}");
     }
+    let (_, objects) = bench.json(&["export", "gguf", "--storage", "q4_0", "--to", "small"]);
+    let measures = &result(&objects)["measures"];
+    assert!(measures["relative rounding of weights"].as_f64().unwrap() > 0.0, "{objects:?}");
     // Nothing hidden stays behind.
     assert!(
         names(&bench, "exports").iter().all(|name| !name.starts_with('.')),
@@ -61,7 +66,7 @@ fn every_format_is_written_checked_and_found_again() {
     );
 
     let file = fs::read(bench.path("exports/gguf/model.gguf")).unwrap();
-    let tokenizer = Tokenizer::from_metadata(&Gguf::parse(&file).unwrap().metadata).unwrap().unwrap();
+    let tokenizer = InGguf::from_metadata(&Gguf::parse(&file).unwrap().metadata).unwrap().unwrap();
     assert_eq!((tokenizer.model.as_str(), tokenizer.pre.as_deref()), ("gpt2", Some("gpt-2")));
     assert_eq!((tokenizer.tokens.len(), tokenizer.eos, tokenizer.add_bos), (259, Some(2), Some(false)));
     assert!(tokenizer.chat_template.unwrap().contains("im_start"));
@@ -152,4 +157,71 @@ fn words_that_mean_nothing_are_refused() {
     check(&["export", "gguf"], "no run has been trained to its end here");
     check(&["export", "gguf", "--adapter", "x", "--from-base"], "cannot be used with");
     check(&["export", "gguf", "--python", "x"], "--verify");
+}
+
+/// Pieces leave in three files, each of which its readers take alone: all say the same ids and texts.
+#[test]
+fn pieces_leave_in_every_form_and_say_the_same() {
+    let bench = crate::scratch::begun();
+    let said = bench.run(&["train", "--offline"]);
+    assert_eq!(said.code, 0, "{said:?}");
+    for format in ["merged", "llama2c", "llama2c-v1", "gguf"] {
+        let said = bench.run(&["export", format, "--offline"]);
+        assert_eq!(said.code, 0, "{format}: {said:?}");
+    }
+    let said = bench.run(&["export", "llama2c", "--storage", "q8_0", "--to", "exports/int8", "--offline"]);
+    assert_eq!(said.code, 0, "{said:?}");
+    let trained = fs::read(bench.path("runs/run-1/adapter/tokenizer.json")).unwrap();
+    let trained = Tokenizer::from_json(&trained).unwrap();
+    for folder in ["exports/merged", "exports/llama2c", "exports/llama2c-v1", "exports/int8"] {
+        let read = |name: &str| fs::read(bench.path(folder).join(name)).unwrap();
+        let json = Tokenizer::from_json(&read("tokenizer.json")).unwrap();
+        let models =
+            [Model::from_bytes(&read("tokenizer.model")), Model::from_llama2c(&read("tokenizer.bin"))];
+        let pieces = models.map(|model| Tokenizer::from_sentencepiece(model.unwrap()).unwrap());
+        for text in
+            ["The copper kettle of house 12", "  two  spaces\nand a line", "Größe – 東京 \u{1f600}", "x"]
+        {
+            let expected = trained.encode(text).unwrap();
+            assert!(!expected.is_empty());
+            for (found, of) in pieces.iter().chain([&json]).zip(["model", "bin", "json"]) {
+                assert_eq!(found.encode(text).unwrap(), expected, "{folder}/tokenizer.{of}: {text:?}");
+                assert_eq!(found.decode(&expected), trained.decode(&expected), "{folder}/tokenizer.{of}");
+            }
+        }
+        assert_eq!(json.hash(), trained.hash(), "{folder}");
+    }
+    let file = fs::read(bench.path("exports/gguf/model.gguf")).unwrap();
+    let inside = InGguf::from_metadata(&Gguf::parse(&file).unwrap().metadata).unwrap().unwrap();
+    assert_eq!((inside.model.as_str(), inside.tokens.len()), ("llama", trained.vocab_size()));
+}
+
+/// A program that cannot be asked is named, and nothing is put in place that was to be verified.
+#[cfg(unix)]
+#[test]
+fn an_engine_that_is_not_here_is_named() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let bench = trained("rank: 2");
+    #[expect(clippy::disallowed_methods, reason = "a test lays out its own programs")]
+    let program = |name: &str, text: &str| {
+        bench.write(name, text);
+        fs::set_permissions(bench.path(name), fs::Permissions::from_mode(0o755)).unwrap();
+        bench.path(name).display().to_string()
+    };
+    let none = program("none", "#!/bin/sh\nexit 1\n");
+    let check = |args: &[&str], expected: &str| {
+        let said = bench.run(&[&["export", "--verify", "--python"], args].concat());
+        assert_eq!(said.code, 2, "{said:?}");
+        assert!(said.err.contains(expected), "{}", said.err);
+        assert!(!bench.path("exports").exists() || names(&bench, "exports").is_empty(), "{said:?}");
+    };
+    check(&[&none, "gguf"], "is without xllamacpp, and no `llama-server` is on the path");
+    check(&[&none, "merged"], "is without torch, transformers or peft");
+    check(&[&none, "llama2c"], "no program here that could be asked about `llama2c`");
+
+    // One that talks nonsense has not verified anything.
+    let babbles = program("babbles", "#!/bin/sh\necho '{}'\necho trouble >&2\n");
+    let said = bench.run(&["export", "gguf", "--verify", "--python", &babbles]);
+    assert_ne!(said.code, 0, "{said:?}");
+    assert!(said.err.contains("could not be asked") && said.err.contains("trouble"), "{}", said.err);
 }

@@ -18,7 +18,7 @@ evaluate: {questions: 2}
 ";
 
 /// A voice whose writing is running text, no two files of it alike.
-fn begun() -> Bench {
+pub(crate) fn begun() -> Bench {
     let bench = Bench::with_writing(&[]);
     for at in 0..12 {
         let line = |n: usize| {

@@ -5,9 +5,9 @@
 //! ```
 //!
 //! An export is put in place whole, its manifest written last, and only after it was opened again and
-//! compared: logits on the same requests, and the same ids from its own tokenizer. One that is further
-//! from its source than its storage explains is not put in place. A folder that was not made here is
-//! never touched.
+//! compared: every weight, as its storage rounds it; logits on the same requests; the same ids from its own
+//! tokenizer. One that is something else is not put in place. A folder that was not made here is never
+//! touched.
 //!
 //! To add a format: a file with a `FORMAT`, and its line in [`ALL`].
 
@@ -138,29 +138,27 @@ pub(crate) fn export(desk: &Desk, source: &Source, job: &Job<'_>) -> Result<Expo
         let message = format!("`{}` holds low-rank pairs, and there are none", format.name);
         return Err(Failure::new(Kind::Usage, message).hint("export the whole model: `merged` or `gguf`"));
     }
-    let choice = storage(format, source, job.storage)?;
-    let order = order(source, format, choice.0);
+    let (storage, choice) = storage(format, source, job.storage)?;
+    job.verify.map_or(Ok(()), |engine| verify::check_ready(format.name, engine))?;
+    let verify = |dir: &Path, opened: &Opened| {
+        let subject = verify::Subject { format: format.name, storage, dir, opened };
+        job.verify.map(|engine| verify::verify(desk, source, subject, engine)).transpose()
+    };
+    let order = order(source, format, storage);
     if let Place::Done(manifest) = place::look(&job.to, &order)? {
-        let opened = (format.open)(source, &job.to)?;
-        let subject =
-            verify::Subject { format: format.name, storage: choice.0, dir: &job.to, opened: &opened };
-        let asked = |engine| verify::verify(desk, source, subject, engine);
-        let verified = job.verify.map(asked).transpose()?;
+        let verified = verify(&job.to, &(format.open)(source, &job.to)?)?;
         return Ok(Exported { dir: job.to.clone(), manifest: *manifest, found: true, verified });
     }
-    desk.witness().see(&Event::Choice(choice.1.clone()));
+    desk.witness().see(&Event::Choice(choice.clone()));
     let watch = Stopwatch::start();
     let staged = Staged::create(&job.to)?;
-    let made = (format.write)(source, choice.0, staged.dir())?;
+    let made = (format.write)(source, storage, staged.dir())?;
     let opened = (format.open)(source, staged.dir())?;
-    let checked = check::check(desk, source, &opened, choice.0)?;
-    let subject =
-        verify::Subject { format: format.name, storage: choice.0, dir: staged.dir(), opened: &opened };
-    let asked = |engine| verify::verify(desk, source, subject, engine);
-    let verified = job.verify.map(asked).transpose()?;
+    let checked = check::check(desk, source, &opened, storage)?;
+    let verified = verify(staged.dir(), &opened)?;
     drop(opened);
     let mut manifest = Manifest::new(order);
-    manifest.choices.push(choice.1);
+    manifest.choices.push(choice);
     manifest.device = Some("CPU".to_owned());
     checked.record(&mut manifest);
     verified.iter().for_each(|verified| verified.record(&mut manifest));
@@ -199,6 +197,9 @@ fn storage(format: &Format, source: &Source, wanted: Option<Storage>) -> Result<
         several if several.contains(&of_base) => (of_base, "the base is stored so".to_owned()),
         several if several.contains(&Storage::Q8_0) => {
             (Storage::Q8_0, format!("the base is stored as {of_base}, which cannot be written"))
+        }
+        _ if of_base == Storage::MXFP4 => {
+            (Storage::BF16, "experts nothing is added to stay in MXFP4".to_owned())
         }
         _ => (Storage::BF16, format!("the base is stored as {of_base}, which safetensors does not hold")),
     };

@@ -87,13 +87,14 @@ impl Source {
         let Parts { run, contract, base, renderer } = parts;
         let write = Drawing::decide(&settings.write, &renderer, contract.thinking, desk.witness());
         let folder = run.adapter();
+        let digest = base.digest(desk)?;
         let (checkpoint, adapter) = if contract.full {
             (Checkpoint::open(&folder)?, None)
         } else {
             (base.checkpoint, Some(peft::load_adapter(&folder)?))
         };
         let weights = if contract.full { folder.join("model.safetensors") } else { folder.clone() };
-        let hash = Hash::of_json(&json!([base.pulled.sha256s, adapter_hash(&weights)?]));
+        let hash = Hash::of_json(&json!([digest, adapter_hash(&weights)?]));
         Ok(Self {
             name: contract.name,
             base_name: contract.base,
@@ -119,7 +120,7 @@ impl Source {
     ) -> Result<Self, Failure> {
         let thinking = settings.voice.thinking;
         let write = Drawing::decide(&settings.write, &base.renderer, thinking, desk.witness());
-        let hash = Hash::of_json(&json!([base.pulled.sha256s, adapter.as_ref().map(|(_, hash)| hash)]));
+        let hash = Hash::of_json(&json!([base.digest(desk)?, adapter.as_ref().map(|(_, hash)| hash)]));
         Ok(Self {
             name,
             base_name: settings.base.clone(),

@@ -16,7 +16,7 @@ use crate::failure::{self, Failure};
 pub(super) enum Kind {
     /// transformers, and PEFT where pairs lie beside the base.
     Transformers,
-    /// llama.cpp.
+    /// llama.cpp, as a module of Python or as a server of its own.
     Llama,
 }
 
@@ -28,11 +28,36 @@ impl Kind {
         }
     }
 
-    /// What a Python must be able to import.
-    fn modules(self) -> &'static str {
+    /// What it is called, and what a Python that cannot ask it is without.
+    fn told(self) -> [&'static str; 2] {
         match self {
-            Self::Transformers => "torch, transformers, peft",
-            Self::Llama => "xllamacpp",
+            Self::Transformers => ["transformers", "torch, transformers or peft"],
+            Self::Llama => ["llama.cpp", "xllamacpp, and no `llama-server` is on the path"],
+        }
+    }
+
+    /// How it is got.
+    fn hint(self) -> &'static str {
+        match self {
+            Self::Transformers => "`pip install torch transformers peft`, or name a Python with `--python`",
+            Self::Llama => {
+                "`pip install xllamacpp`, put llama.cpp's `llama-server` on the path, or name a Python with \
+                 `--python`"
+            }
+        }
+    }
+
+    /// A program that fails in a Python that lacks it.
+    fn trial(self) -> &'static str {
+        match self {
+            Self::Transformers => {
+                "import sys, importlib.util as u; \
+                 sys.exit(any(u.find_spec(m) is None for m in ('torch', 'transformers', 'peft')))"
+            }
+            Self::Llama => {
+                "import sys, shutil, importlib.util as u; \
+                 sys.exit(u.find_spec('xllamacpp') is None and shutil.which('llama-server') is None)"
+            }
         }
     }
 }
@@ -88,22 +113,25 @@ impl Engine {
         }
     }
 
-    fn find(&self, kind: Kind) -> Result<OsString, Failure> {
-        if let Some(python) = &self.python {
-            return Ok(python.clone().into_os_string());
-        }
-        let has = |python: &&str| {
+    /// A Python that has what is needed: the one that was named, or the first of those on the path.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub(super) fn find(&self, kind: Kind) -> Result<OsString, Failure> {
+        let has = |python: &&OsString| {
             let mut trial = Command::new(python);
-            trial.arg("-c").arg(format!("import {}", kind.modules()));
+            trial.arg("-c").arg(kind.trial());
             trial.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
             trial.status().is_ok_and(|status| status.success())
         };
-        ["python3", "python"].iter().find(|python| has(python)).map(OsString::from).ok_or_else(|| {
-            let message = format!("no Python here has {}", kind.modules());
-            Failure::new(failure::Kind::Usage, message).hint(format!(
-                "`pip install {}`, or name a Python with `--python`",
-                kind.modules().replace(',', "")
-            ))
+        let (tried, who) = match &self.python {
+            Some(python) => (vec![python.clone().into_os_string()], format!("`{}`", python.display())),
+            None => (["python3", "python"].map(OsString::from).to_vec(), "every Python here".to_owned()),
+        };
+        tried.iter().find(has).cloned().ok_or_else(|| {
+            let [name, missing] = kind.told();
+            let message = format!("there is no {name} to verify with: {who} is without {missing}");
+            Failure::new(failure::Kind::Usage, message).hint(kind.hint())
         })
     }
 }

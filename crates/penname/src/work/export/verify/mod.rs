@@ -1,6 +1,7 @@
 //! The program an export is made for, asked the same: whether it computes what penname computes.
 //!
-//! It is run in a Python that the person names, or the first that has what is needed. Both sides write
+//! It is run in a Python that the person names, or the first that has what is needed; for llama.cpp any
+//! Python will do where its `llama-server` is on the path. Both sides write
 //! greedily to the same prompts. They must write the same, or part where the two choices are as good as
 //! equal; and where pairs lie beside a base, the program must be moved by them as penname is, because
 //! engines have been known to load an adapter and leave it out.
@@ -113,6 +114,26 @@ pub(super) struct Subject<'a> {
     pub(super) opened: &'a Opened,
 }
 
+/// The program that reads a format.
+fn kind_of(format: &str) -> Result<engine::Kind, Failure> {
+    match format {
+        "peft" | "merged" => Ok(engine::Kind::Transformers),
+        "gguf" | "gguf-lora" | "ollama" => Ok(engine::Kind::Llama),
+        other => {
+            let message = format!("there is no program here that could be asked about `{other}`");
+            Err(Failure::new(Kind::Usage, message))
+        }
+    }
+}
+
+/// Refuses, before anything is made, what could not be verified.
+///
+/// # Errors
+/// When the program that reads the format is not here.
+pub(super) fn check_ready(format: &str, engine: &Engine) -> Result<(), Failure> {
+    engine.find(kind_of(format)?).map(|_| ())
+}
+
 /// Asks the program that reads an export's format.
 ///
 /// # Errors
@@ -146,29 +167,24 @@ struct Files {
 
 /// A base that the program cannot read is written for it, in f32.
 fn files(desk: &Desk, source: &Source, subject: Subject<'_>, room: &Path) -> Result<Files, Failure> {
-    use engine::Kind::{Llama, Transformers};
     let Subject { format, dir, .. } = subject;
-    let base = source.checkpoint.path();
-    let whole = |kind, model: PathBuf| Ok(Files { kind, model, adapter: None });
-    let beside = |kind, model: PathBuf, adapter: PathBuf| Ok(Files { kind, model, adapter: Some(adapter) });
+    let (kind, base) = (kind_of(format)?, source.checkpoint.path());
+    let whole = |model: PathBuf| Ok(Files { kind, model, adapter: None });
+    let beside = |model: PathBuf, adapter: PathBuf| Ok(Files { kind, model, adapter: Some(adapter) });
     let note = "the base is written in f32 for the program that is asked";
     match format {
-        "merged" => whole(Transformers, dir.to_path_buf()),
-        "gguf" | "ollama" => whole(Llama, dir.join(gguf::FILE)),
-        "peft" if base.is_dir() => beside(Transformers, base.to_path_buf(), dir.to_path_buf()),
+        "merged" => whole(dir.to_path_buf()),
+        "gguf" | "ollama" => whole(dir.join(gguf::FILE)),
+        "peft" if base.is_dir() => beside(base.to_path_buf(), dir.to_path_buf()),
         "peft" => {
             desk.screen.note(note);
             (merged::FORMAT.write)(&source.base()?, Storage::F32, room)?;
-            beside(Transformers, room.to_path_buf(), dir.to_path_buf())
+            beside(room.to_path_buf(), dir.to_path_buf())
         }
-        "gguf-lora" => {
+        _ => {
             desk.screen.note(note);
             gguf::write_file(&source.base()?, Storage::F32, &room.join(gguf::FILE))?;
-            beside(Llama, room.join(gguf::FILE), dir.join(gguf_lora::FILE))
-        }
-        other => {
-            let message = format!("there is no program here that could be asked about `{other}`");
-            Err(Failure::new(Kind::Usage, message))
+            beside(room.join(gguf::FILE), dir.join(gguf_lora::FILE))
         }
     }
 }
@@ -203,5 +219,58 @@ fn judge(verified: &Verified, storage: Storage) -> Result<(), Failure> {
     match verified.differences.iter().find(|part| part.gap_nats > TIE_NATS.max(limit)) {
         Some(_) => failed("the program writes something else, and not because two choices were equal"),
         None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn verified() -> Verified {
+        Verified {
+            engine: "another".to_owned(),
+            n_requests: 1,
+            n_same: 3,
+            n_equal: 0,
+            max_nats: 0.001,
+            differences: Vec::new(),
+            moved_nats: Some([1.0, 1.0]),
+        }
+    }
+
+    fn parted(gap_nats: f64) -> Vec<Difference> {
+        vec![Difference { request: 0, at: 3, ours: "a".to_owned(), theirs: "b".to_owned(), gap_nats }]
+    }
+
+    #[test]
+    fn what_is_too_far_or_not_moved_is_told() {
+        let check = |verified: Verified, storage, expected: Option<&str>| {
+            let told = judge(&verified, storage).err().map(|failure| failure.report().message);
+            match (&told, expected) {
+                (None, None) => {}
+                (Some(told), Some(expected)) => assert!(told.contains(expected), "{told}"),
+                _ => panic!("{told:?}, expected {expected:?}"),
+            }
+        };
+        let f32 = Storage::F32;
+        check(verified(), f32, None);
+        check(Verified { differences: parted(0.009), ..verified() }, f32, None);
+        check(Verified { differences: parted(0.02), ..verified() }, f32, Some("writes something else"));
+        check(Verified { differences: parted(0.02), ..verified() }, Storage::F16, None);
+        check(Verified { max_nats: 0.02, ..verified() }, f32, Some("computes something else"));
+        check(Verified { max_nats: f64::NAN, ..verified() }, f32, Some("computes something else"));
+        check(Verified { moved_nats: Some([0.0, 1.0]), ..verified() }, f32, Some("leaves the adapter out"));
+        check(Verified { moved_nats: Some([0.0, 0.0]), ..verified() }, f32, Some("adapter changes nothing"));
+        check(Verified { moved_nats: None, ..verified() }, f32, None);
+    }
+
+    #[test]
+    fn every_format_has_a_program_or_says_that_it_has_none() {
+        let without: Vec<&str> = super::super::ALL
+            .iter()
+            .map(|format| format.name)
+            .filter(|name| kind_of(name).is_err())
+            .collect();
+        assert_eq!(without, ["llama2c", "llama2c-v1"]);
     }
 }
