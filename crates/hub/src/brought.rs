@@ -142,6 +142,7 @@ mod tests {
     fn a_folder_has_a_digest_for_each_of_its_files() {
         let dir = tempfile::tempdir().unwrap();
         let folder = dir.path().join("base");
+        write::folder(&folder).unwrap();
         for name in ["config.json", "tokenizer.json", "model.safetensors", "notes.txt"] {
             write::bytes(&folder.join(name), name.as_bytes()).unwrap();
         }

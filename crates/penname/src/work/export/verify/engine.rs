@@ -93,6 +93,7 @@ impl Engine {
             "model": absolute(asked.model),
             "adapter": asked.adapter.map(absolute),
             "prompts": asked.trace.prompts,
+            "expected": asked.trace.written,
             "n_new": asked.trace.written.iter().map(Vec::len).max().unwrap_or(0),
             "top": asked.top,
             "threads": self.n_threads,

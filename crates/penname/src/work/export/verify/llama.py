@@ -2,8 +2,8 @@
 
     python -c THIS REQUEST.json         (needs: xllamacpp, or llama-server on the path)
 
-The request names a GGUF model, a GGUF adapter or nothing, prompts as ids, and how many ids are
-wanted. The answer is JSON on the last line: for every prompt the ids chosen greedily and, at every
+The request names a GGUF model, a GGUF adapter or nothing, prompts as ids, and what penname would
+write to them. The answer is JSON on the last line: for every prompt the ids chosen greedily and, at every
 place, the log-probabilities of the likeliest ids; and the first of these places without the adapter.
 Keys and values are kept in f32.
 
@@ -121,25 +121,64 @@ def version(program):
     return lines[0].partition(":")[2].strip() if lines else ""
 
 
-def write(engine, prompt, n_new, top):
-    asked = {
-        "prompt": prompt,
-        "n_predict": n_new,
-        "n_probs": top,
-        "samplers": ["top_k"],
-        "top_k": 1,
-        "cache_prompt": False,
-    }
-    content = engine.ask(asked)
-    steps = [[(one["id"], one["logprob"]) for one in place["top_logprobs"]] for place in content]
-    return {"ids": [place["id"] for place in content], "steps": steps}
+def write(engine, prompt, expected, top):
+    """Greedy, as long as penname would write the same, and one place further.
+
+    The server leaves out a token that ends within a character, and one that ends the text. What it
+    finds likely there is seen when that token is forbidden: its probabilities are those before.
+    """
+    ids, steps = [], []
+
+    def ask(n, banned):
+        return engine.ask(
+            {
+                "prompt": prompt + ids,
+                "n_predict": n,
+                "n_probs": top,
+                "samplers": ["top_k"],
+                "top_k": 1,
+                "logit_bias": [[id, False] for id in banned],
+                "cache_prompt": False,
+            }
+        )
+
+    def take(place):
+        steps.append([(one["id"], one["logprob"]) for one in place["top_logprobs"]])
+        ids.append(steps[-1][0][0])
+
+    while len(ids) < len(expected):
+        for place in ask(len(expected) - len(ids), []):
+            if place["id"] != expected[len(ids)]:
+                break
+            take(place)
+        if len(ids) == len(expected):
+            break
+        wanted = expected[len(ids)]
+        found = ask(1, [wanted])
+        if not found:
+            break
+        take(found[0])
+        if ids[-1] != wanted:
+            break
+    return {"ids": ids, "steps": steps}
 
 
-def answers(request, adapter, n_new):
+def begin(engine, prompt, top):
+    """The first place alone, whatever comes out."""
+    asked = {"prompt": prompt, "n_predict": 1, "n_probs": top, "samplers": ["top_k"], "top_k": 1}
+    found = engine.ask({**asked, "cache_prompt": False})
+    steps = [[(one["id"], one["logprob"]) for one in place["top_logprobs"]] for place in found]
+    return {"ids": [place["id"] for place in found], "steps": steps}
+
+
+def answers(request, adapter, expected):
     engine = (Inside if api is not None else Beside)(request, adapter)
+    top, prompts = request["top"], request["prompts"]
     try:
-        written = [write(engine, prompt, n_new, request["top"]) for prompt in request["prompts"]]
-        return engine.name, written
+        if expected is None:
+            return engine.name, [begin(engine, prompt, top) for prompt in prompts]
+        pairs = zip(prompts, expected, strict=True)
+        return engine.name, [write(engine, prompt, ids, top) for prompt, ids in pairs]
     finally:
         engine.close()
 
@@ -149,8 +188,8 @@ def main():
         request = json.load(file)
     bare = None
     if request["adapter"] is not None:
-        _, bare = answers(request, None, 1)
-    name, written = answers(request, request["adapter"], request["n_new"])
+        _, bare = answers(request, None, None)
+    name, written = answers(request, request["adapter"], request["expected"])
     print(json.dumps({"engine": name, "answers": written, "bare": bare}))
 
 
