@@ -42,6 +42,9 @@ pub struct Profile {
     pub voice: Vec<String>,
     /// Turns below which a text is not taken for such a transcript.
     pub min_turns: usize,
+    /// Whether each message is one line: a line of no known kind is nobody's, and does not go on with
+    /// the one before.
+    pub one_line: bool,
     /// Whether a text is taken for such a transcript only when a named voice speaks in it.
     pub asks_for_voice: bool,
 }

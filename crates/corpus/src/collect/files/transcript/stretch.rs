@@ -33,6 +33,7 @@ pub(super) fn stretches(script: &Script, text: &str, reading: &mut Reading) -> V
             Line::Answer(words) => cutter.opened(Speaker::Voice, at, at + words),
             Line::Notice => cutter.leave_out(at, end, "notices"),
             Line::Junk => cutter.leave_out(at, end, "buttons and counters"),
+            Line::Words if script.profile.one_line => cutter.leave_out(at, end, "lines of no known kind"),
             Line::Words if cutter.found.is_empty() => cutter.leave_out(at, end, "before the first turn"),
             Line::Words => cutter.from = cutter.from.or(Some(at)),
         }

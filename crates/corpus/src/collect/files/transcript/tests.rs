@@ -84,13 +84,14 @@ fn a_room_becomes_the_turns_of_one_speaker() {
     check(
         "ann",
         "--- Log opened Mon\n[23:58] <bob> ann: is it on?\n=== cy entered the room.\n[23:58] <cy> hello\n[23:59] <@ann> bob: it is\n\
-         [23:59] <ann> since noon\n[00:01] * bob cheers\n[00:02] <bob> thanks\n[00:03] <ann> good night\n[09:00] <cy> morning\n",
+         [23:59] <ann> since noon\n[00:01] * bob cheers\n[00:02] <bob> thanks\n[00:03] <ann> good night\n[00:03] -eval- error\nsome line\n[09:00] <cy> morning\n",
         expect![[r#"
             transcript (its lines are those of `irc`)
             Other "ann: is it on?" / Voice "bob: it is\nsince noon" / Other "thanks" / Voice "good night"
-            blank space: 3
+            blank space: 5
             format marks: 104
-            notices: 62
+            lines of no known kind: 9
+            notices: 82
             talk the voice did not answer: 12
         "#]],
     );
