@@ -102,7 +102,7 @@ pub(super) fn blog(inputs: &Inputs) -> Verdict {
         };
         let Some(comments) = front.split("\ncomments:\n").nth(1) else { continue };
         n_files += 1;
-        let post = collapsed(post);
+        let post = collapsed(&without_tags(post));
         for sentence in sentences(comments) {
             n_sentences += 1;
             // A reader may quote the post; those are the author's words.
@@ -122,6 +122,20 @@ pub(super) fn blog(inputs: &Inputs) -> Verdict {
         "{n} documents; {n_sentences} sentences of readers in {n_files} posts, none used, {n_quoted} quote the post; \
          {dropped} characters of comments in the account"
     ))
+}
+
+/// A post without its HTML and the targets of its links.
+fn without_tags(post: &str) -> String {
+    let mut out = String::with_capacity(post.len());
+    let mut rest = post;
+    while let Some(at) = rest.find(['<', ']']) {
+        out.push_str(&rest[..at]);
+        let close = if rest[at..].starts_with("](") { ')' } else { '>' };
+        let is_tag = close == ')' || rest[at..].starts_with('<');
+        let end = rest[at..].find(close).filter(|_| is_tag).map_or(at + 1, |end| at + end + 1);
+        rest = &rest[end..];
+    }
+    out + rest
 }
 
 /// Sentences of comments long enough to be nobody else's by accident.
