@@ -82,7 +82,7 @@ fn opened(inputs: &Inputs) -> std::result::Result<(Checkpoint, Tokenizer), super
     Ok((model, Tokenizer::from_sentencepiece(Model::from_llama2c(&bytes)?)?))
 }
 
-fn same_tensors(one: &Checkpoint, other: &Checkpoint) -> Result<usize> {
+pub(super) fn same_tensors(one: &Checkpoint, other: &Checkpoint) -> Result<usize> {
     let (mut a, mut b, mut n_values) = (Vec::new(), Vec::new(), 0);
     for name in one.names() {
         one.read_f32(name, &mut a)?;
