@@ -22,6 +22,7 @@
 //! section 3 and appendix E. MXFP4: Open Compute Project, "OCP Microscaling Formats (MX)
 //! Specification", version 1.0, 2023, sections 5.3.3 and 5.4.1.
 
+pub mod dynamic;
 mod mxfp4;
 mod nf4;
 
@@ -150,6 +151,11 @@ impl Coding {
             Scaling::Nested => 64,
             Scaling::Scale | Scaling::Minimum | Scaling::SmallMinima | Scaling::Power => 32,
         }
+    }
+
+    /// Whether its small scales stand under scales that the whole weight shares.
+    pub const fn has_outer(self) -> bool {
+        matches!(self.scaling(), Scaling::Nested)
     }
 
     /// Its published name.

@@ -10,9 +10,15 @@
 //! w ← w − η · (m / (1 − β₁ᵗ)) / (√(v / (1 − β₂ᵗ)) + ε)
 //! ```
 //!
+//! m and v are kept as numbers, or as codes of a byte each ([`Moments`]).
+//!
 //! # Source
 //! Loshchilov and Hutter, "Decoupled Weight Decay Regularization", 2019,
 //! arXiv 1711.05101, algorithm 2, in the form PyTorch computes it.
+
+pub(crate) mod moments;
+
+pub use moments::{Coded, Moments};
 
 use super::{Access, Host, Operation, Real, expect, expect_f32};
 use crate::program::{Extent, Program, ShapeError, TensorId};
@@ -26,17 +32,15 @@ pub struct GradNorm {
     pub norm: TensorId,
 }
 
-/// A trainable weight with its gradient and its running moments, all f32 and of one shape.
+/// A trainable weight with its gradient, both f32 and of one shape, and its running moments.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Moments {
+pub struct Trained {
     /// w.
     pub weight: TensorId,
     /// g.
     pub gradient: TensorId,
-    /// First moment m.
-    pub mean: TensorId,
-    /// Second moment v.
-    pub square: TensorId,
+    /// m and v.
+    pub moments: Moments,
     /// Whether decoupled decay applies to this weight.
     pub decays: bool,
     /// Multiplies the learning rate for this weight.
@@ -47,7 +51,7 @@ pub struct Moments {
 #[derive(Debug, Clone, PartialEq)]
 pub struct AdamW {
     /// What is updated.
-    pub weights: Vec<Moments>,
+    pub weights: Vec<Trained>,
     /// Learning rate η and step number t, counted from 1, (1, 2), f32.
     pub schedule: TensorId,
     /// Norm of all gradients, (1, 1), f32.
@@ -105,8 +109,7 @@ impl Operation for AdamW {
         visitor(Access::Read, &mut self.norm);
         for w in &mut self.weights {
             visitor(Access::Read, &mut w.gradient);
-            visitor(Access::Update, &mut w.mean);
-            visitor(Access::Update, &mut w.square);
+            w.moments.visit(visitor);
             visitor(Access::Update, &mut w.weight);
         }
     }
@@ -114,7 +117,8 @@ impl Operation for AdamW {
     fn check(&self, program: &Program) -> Result<(), ShapeError> {
         for w in &self.weights {
             let size = program.rows(w.weight) * program.cols(w.weight);
-            for tensor in [w.weight, w.gradient, w.mean, w.square] {
+            w.moments.check(Self::NAME, program, size)?;
+            for tensor in [w.weight, w.gradient] {
                 expect_f32(Self::NAME, program, tensor)?;
                 expect(
                     Self::NAME,
@@ -141,8 +145,8 @@ impl Operation for AdamW {
         let (beta1, beta2, one) = (real(self.beta1), real(self.beta2), R::one());
         let unbias = |beta: f32| R::from_f64(1.0 - f64::from(beta).powf(step));
         for w in &self.weights {
-            let (mut mean, mut square) = (host.take(w.mean), host.take(w.square));
             let mut weight = host.take(w.weight);
+            let (mut mean, mut square) = w.moments.read(host, weight.len());
             let lr = lr * real(w.rate);
             let decay = if w.decays { lr * real(self.weight_decay) } else { R::zero() };
             for (i, &g) in host.get(w.gradient).iter().enumerate() {
@@ -152,8 +156,7 @@ impl Operation for AdamW {
                 let root = (square[i] / unbias(self.beta2)).sqrt() + real(self.eps);
                 weight[i] = weight[i] - decay * weight[i] - lr * (mean[i] / unbias(self.beta1)) / root;
             }
-            host.put(w.mean, mean);
-            host.put(w.square, square);
+            w.moments.write(host, mean, square);
             host.put(w.weight, weight);
         }
     }

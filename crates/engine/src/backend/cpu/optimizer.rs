@@ -1,5 +1,7 @@
 //! AdamW, the norm of a gradient and the average of weights, one pass each over memory.
 
+pub mod coded;
+
 use super::isa::Isa;
 use super::pool::Pool;
 use super::simd::kernel;

@@ -1,6 +1,7 @@
 //! One operation at a time: from tensors of a program to the kernel that serves them.
 
-use super::device::{Buffer, Cpu};
+use super::buffer::Buffer;
+use super::device::Cpu;
 use super::memory::Memory;
 use super::view::{Elem, Mat, MatMut};
 use super::{attention, cached, elementwise, embed, head_norm, layer_norm, norm, optimizer, random, rope};
@@ -213,13 +214,26 @@ impl Cpu {
                 weight_decay: if w.decays { op.weight_decay } else { 0.0 },
                 step: step as u32,
             };
-            let parameter = optimizer::Parameter {
-                weights: self.floats_mut(bound, w.weight),
-                grad: self.floats(bound, w.gradient),
-                m: self.floats_mut(bound, w.mean),
-                v: self.floats_mut(bound, w.square),
-            };
-            optimizer::adamw(&self.pool, self.isa, &settings, clip, parameter);
+            let (weights, grad) = (self.floats_mut(bound, w.weight), self.floats(bound, w.gradient));
+            match w.moments {
+                op::Moments::Plain { mean, square } => {
+                    let (m, v) = (self.floats_mut(bound, mean), self.floats_mut(bound, square));
+                    let parameter = optimizer::Parameter { weights, grad, m, v };
+                    optimizer::adamw(&self.pool, self.isa, &settings, clip, parameter);
+                }
+                op::Moments::Coded { mean, square } => {
+                    let (m, v) = (self.coded(bound, mean), self.coded(bound, square));
+                    let parameter = optimizer::coded::Parameter { weights, grad, m, v };
+                    optimizer::coded::adamw(&self.pool, self.isa, &settings, clip, parameter);
+                }
+            }
+        }
+    }
+
+    fn coded(&self, bound: &Bound<'_>, moment: op::Coded) -> optimizer::coded::Moment<'_> {
+        optimizer::coded::Moment {
+            codes: self.ids_mut(bound, moment.codes),
+            largest: self.floats_mut(bound, moment.largest),
         }
     }
 

@@ -1,7 +1,9 @@
 //! Cases of what methods of training add: lengths of rows, noise, averages.
 
 use super::{Case, NOTHING};
-use penname_engine::op::{Average, Embed, Magnitude, Noise, RowNorm, Stretch};
+use penname_engine::op::{
+    AdamW, Average, Coded, Embed, Magnitude, Moments, Noise, RowNorm, Stretch, Trained,
+};
 use penname_engine::program::Tensor;
 use penname_engine::{DType, Precision, Role, Rows, Section, TensorId};
 
@@ -14,6 +16,9 @@ pub(super) fn all(precision: Precision) -> Vec<Case> {
     );
     cases.extend([(1, 3), (9, 1100)].map(|(m, d)| noise(m, d, precision)));
     cases.extend([1.0, 2.0].map(|step| average(step, precision)));
+    cases.extend(
+        [(7, 2500, false), (1, 37, true), (7, 2500, true)].map(|(n, d, coded)| adamw(n, d, coded, precision)),
+    );
     cases
 }
 
@@ -91,4 +96,40 @@ fn average(step: f64, precision: Precision) -> Case {
     case.reals.push((schedule, vec![0.1, step]));
     case.results.push(average);
     case.finish(Average { weights: vec![(weight, average)], schedule, decay: 0.75 }, NOTHING)
+}
+
+/// Three updates by the same gradient, so that what was carried on matters.
+fn adamw(rows: usize, cols: usize, coded: bool, precision: Precision) -> Case {
+    let mut case = Case::new(format!("adamw {rows}x{cols} {coded}"), 1, precision);
+    let n = rows * cols;
+    let mut state = |name: &str, cols: usize, dtype: DType| {
+        let rows = Rows::Fixed(1);
+        case.program.declare(Tensor { name: name.to_owned(), rows, cols, dtype, role: Role::State })
+    };
+    let [weight, gradient] = ["weight", "gradient"].map(|name| state(name, n, DType::F32));
+    let mut coded_state = |name: &str| Coded {
+        codes: state(&format!("{name} codes"), Coded::words(n), DType::U32),
+        largest: state(&format!("{name} largest"), Coded::blocks(n), DType::F32),
+    };
+    let moments = if coded {
+        Moments::Coded { mean: coded_state("mean"), square: coded_state("square") }
+    } else {
+        let [mean, square] = ["mean", "square"].map(|name| state(name, n, DType::F32));
+        Moments::Plain { mean, square }
+    };
+    case.fill(weight, 1.0);
+    case.fill(gradient, 1.0);
+    let schedule = case.program.input("schedule", Rows::Fixed(1), 2, DType::F32);
+    case.reals.push((schedule, vec![0.01, 3.0]));
+    let norm = case.program.input("norm", Rows::Fixed(1), 1, DType::F32);
+    case.reals.push((norm, vec![2.0]));
+    case.results.push(weight);
+    case.results
+        .extend(moments.parts().into_iter().filter(|(what, _)| !what.ends_with("codes")).map(|(_, id)| id));
+    let trained = Trained { weight, gradient, moments, decays: true, rate: 1.0 };
+    let (clip, beta1, beta2, eps, weight_decay) = (1.0, 0.9, 0.99, 1e-8, 0.1);
+    let op = AdamW { weights: vec![trained], schedule, norm, clip, beta1, beta2, eps, weight_decay };
+    case.program.push(Section::Forward, op.clone());
+    case.program.push(Section::Forward, op.clone());
+    case.finish(op, NOTHING)
 }
