@@ -5,6 +5,9 @@
 //! part from them: `scratch` in the tests of training runs steps under a counting allocator and holds
 //! what they took against what is said here.
 
+mod grouped;
+mod length;
+
 use super::attention::Sizes;
 use super::classify::{TASK_LOGITS, block_width, gradient_stride};
 use super::device::Cpu;
@@ -57,6 +60,11 @@ impl Cpu {
             Op::Linear(op) => room.linear(op),
             Op::LinearBackward(op) => room.linear_backward(op),
             Op::CrossEntropy(op) => room.cross_entropy(op),
+            Op::GroupedLinear(op) => room.grouped(op),
+            Op::GroupedLinearBackward(op) => room.grouped_backward(op),
+            Op::RowNorm(op) => room.row_norm(op),
+            Op::Magnitude(op) => room.magnitude(op),
+            Op::MagnitudeBackward(op) => room.magnitude_backward(op),
             Op::Attention(op) => Scratch { kept: 0, passing: room.attention(op).forward() },
             Op::AttentionBackward(op) => room.attention_backward(op),
             Op::CachedAttention(op) => room.cached_attention(op),
