@@ -9,6 +9,7 @@ mod peak;
 
 use crate::op::Access;
 use crate::program::{Program, Role, Section, Tensor, TensorId};
+use crate::session::Stretches;
 
 pub use peak::{Live, Peak, scratch};
 
@@ -82,6 +83,12 @@ impl Plan {
         let places: Vec<Place> = program.iter().map(place_of).collect();
         let memory = memory(program, &places, arena_bytes);
         Self { places, arena_bytes, memory }
+    }
+
+    /// The most bytes of frozen weights that must be there at one time where they are fetched block by
+    /// block: those of two stretches of operations in a row.
+    pub fn working_set(program: &Program, bytes: &dyn Fn(TensorId) -> usize) -> usize {
+        Stretches::new(program).working_set(bytes)
     }
 
     /// Where a tensor lies.

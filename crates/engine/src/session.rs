@@ -1,5 +1,9 @@
 //! A planned program on a device: bind its weights, write its inputs, run its sections.
 
+mod ahead;
+
+pub(crate) use ahead::Stretches;
+
 use crate::backend::{Bound, BufferId, Device, DeviceError};
 use crate::op::{Access, Host};
 use crate::plan::{Place, Plan};
@@ -12,6 +16,7 @@ pub struct Session {
     program: Program,
     plan: Plan,
     own: Vec<Option<BufferId>>,
+    stretches: Stretches,
     /// How often an operation fell back to the reference, by name.
     pub fallbacks: BTreeMap<&'static str, u64>,
 }
@@ -31,7 +36,8 @@ impl Session {
                 own[id.index()] = Some(device.allocate(program.bytes(id))?);
             }
         }
-        Ok(Self { program, plan, own, fallbacks: BTreeMap::new() })
+        let stretches = Stretches::new(&program);
+        Ok(Self { program, plan, own, stretches, fallbacks: BTreeMap::new() })
     }
 
     /// The program.
@@ -93,6 +99,15 @@ impl Session {
         out
     }
 
+    /// Reads the rows in use of a tensor of ids with memory of its own.
+    pub fn read_ids(&self, device: &mut dyn Device, id: TensorId, extent: Extent) -> Vec<u32> {
+        device.sync();
+        let view = self.bound(extent).view(id);
+        let mut out = vec![0; view.rows * view.cols];
+        device.read_ids(view, &mut out);
+        out
+    }
+
     /// Runs one section.
     ///
     /// # Errors
@@ -120,7 +135,9 @@ impl Session {
         self.check(extent)?;
         let mut fallbacks = std::mem::take(&mut self.fallbacks);
         let bound = self.bound(extent);
-        for step in self.program.steps().iter().filter(|step| step.section == section) {
+        for (at, step) in self.program.steps().iter().enumerate().filter(|(_, step)| step.section == section)
+        {
+            self.turn(device, at);
             if device.supports(&step.op, &self.program) {
                 device.run(&step.op, &bound);
             } else {
@@ -129,8 +146,20 @@ impl Session {
             }
             after(step);
         }
+        self.buffers(&self.stretches.last(section)).for_each(|buffer| device.away(buffer));
         self.fallbacks = fallbacks;
         Ok(())
+    }
+
+    /// Tells the device which frozen weights come next and which are done with.
+    fn turn(&self, device: &dyn Device, at: usize) {
+        let Some(turn) = self.stretches.turn(at) else { return };
+        self.buffers(&turn.away).for_each(|buffer| device.away(buffer));
+        self.buffers(&turn.ahead).for_each(|buffer| device.ahead(buffer));
+    }
+
+    fn buffers<'a>(&'a self, ids: &'a [TensorId]) -> impl Iterator<Item = BufferId> + 'a {
+        ids.iter().filter_map(|id| self.own[id.index()])
     }
 
     fn check(&self, extent: Extent) -> Result<(), DeviceError> {

@@ -5,12 +5,16 @@
 //! typed copies, and one operation at a time over views.
 
 pub mod cpu;
+pub mod lent;
 pub mod null;
 
 use crate::coding::CodedWeight;
 use crate::op::Op;
 use crate::plan::{Place, Plan};
 use crate::program::{DType, Extent, Program, TensorId};
+use std::sync::Arc;
+
+pub use lent::{Lent, Packed, Packing};
 
 /// Names memory on a device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -68,6 +72,18 @@ pub enum DeviceError {
     Unbound {
         /// The tensor.
         tensor: String,
+    },
+    /// Bytes that are not a weight as this device packs it.
+    #[error("a weight of {rows} × {cols} is lent {found} bytes, expected {expected}")]
+    NotPacked {
+        /// Its rows.
+        rows: usize,
+        /// Its columns.
+        cols: usize,
+        /// Bytes that are there.
+        found: usize,
+        /// What they should be.
+        expected: String,
     },
     /// More rows than the program was built for.
     #[error("{found} {what} rows in one run, the program was built for {capacity}")]
@@ -140,6 +156,33 @@ pub trait Device {
     /// Makes one weight of several frozen ones of the same shape, which lie below each other in it and
     /// are read one at a time. The parts are no longer there by themselves.
     fn join(&mut self, parts: &[BufferId]) -> BufferId;
+
+    /// The layout in which it packs frozen weights, if they can be given away and adopted again. Another
+    /// name is another layout.
+    fn layout(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// A packed weight's bytes, one entry for each of those it was joined of. Vectors are not packed.
+    fn packed(&self, _buffer: BufferId) -> Vec<Packed<'_>> {
+        Vec::new()
+    }
+
+    /// A frozen weight whose bytes lie elsewhere, as [`Device::packed`] gave them away.
+    ///
+    /// # Errors
+    /// [`DeviceError::NotPacked`], always where there is no [`Device::layout`].
+    fn adopt(&mut self, packing: &Packing, bytes: Arc<dyn Lent>) -> Result<BufferId, DeviceError> {
+        let (rows, cols, found) = (packing.rows, packing.cols, bytes.bytes().len());
+        let expected = "none: this device adopts no weights".to_owned();
+        Err(DeviceError::NotPacked { rows, cols, found, expected })
+    }
+
+    /// A frozen weight will be read soon. Matters where its bytes are lent.
+    fn ahead(&self, _buffer: BufferId) {}
+
+    /// A frozen weight will not be read for a while.
+    fn away(&self, _buffer: BufferId) {}
 
     /// Makes the memory that programs share at least this large; its content is lost.
     ///

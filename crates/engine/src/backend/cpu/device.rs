@@ -1,5 +1,6 @@
 //! The processor as a device: memory, and which kernel serves which operation.
 
+use super::buffer::Buffer;
 use super::gemm::Panels;
 use super::isa::Isa;
 use super::memory::{Memory, free_bytes};
@@ -7,22 +8,14 @@ use super::pool::Pool;
 use super::tensor::elem;
 use super::view::{Mat, MatMut};
 use super::{elementwise, embed, gate, gelu, layer_norm, norm, rope};
-use crate::backend::{Bound, BufferId, Device, DeviceError, FillRows, Probe, Scratch, View};
+use crate::backend::{
+    Bound, BufferId, Device, DeviceError, FillRows, Lent, Packed, Packing, Probe, Scratch, View,
+};
 use crate::coding::CodedWeight;
 use crate::op::Op;
 use crate::program::{DType, Precision, Program};
 use std::num::NonZeroUsize;
-
-/// Memory of a tensor.
-#[derive(Debug)]
-pub(super) enum Buffer {
-    /// Row-major numbers.
-    Plain(Memory),
-    /// A frozen weight in the order the products read it.
-    Packed(Panels),
-    /// Frozen weights of one shape below each other: those of experts.
-    Joined(Vec<Buffer>),
-}
+use std::sync::Arc;
 
 /// The processor, its threads and its memory.
 #[derive(Debug)]
@@ -131,6 +124,33 @@ impl Device for Cpu {
         self.insert(Buffer::Joined(parts))
     }
 
+    fn layout(&self) -> Option<&'static str> {
+        Some("panels of 32 rows, 1")
+    }
+
+    fn packed(&self, buffer: BufferId) -> Vec<Packed<'_>> {
+        self.buffer(buffer).packed()
+    }
+
+    fn adopt(&mut self, packing: &Packing, bytes: Arc<dyn Lent>) -> Result<BufferId, DeviceError> {
+        let found = bytes.bytes().len();
+        let panels = Panels::from_lent(packing, bytes).map_err(|expected| DeviceError::NotPacked {
+            rows: packing.rows,
+            cols: packing.cols,
+            found,
+            expected,
+        })?;
+        Ok(self.insert(Buffer::Packed(panels)))
+    }
+
+    fn ahead(&self, buffer: BufferId) {
+        self.buffer(buffer).ahead();
+    }
+
+    fn away(&self, buffer: BufferId) {
+        self.buffer(buffer).away();
+    }
+
     fn reserve_arena(&mut self, bytes: usize) -> Result<(), DeviceError> {
         if matches!(&self.buffers[0], Some(Buffer::Plain(memory)) if memory.len() >= bytes) {
             return Ok(());
@@ -146,26 +166,9 @@ impl Device for Cpu {
     }
 
     fn read(&self, view: View, out: &mut [f32]) {
-        match self.buffer(view.buffer) {
-            Buffer::Packed(panels) => return panels.read(out),
-            Buffer::Joined(parts) => {
-                let n_numbers = out.len() / parts.len().max(1);
-                return parts.iter().zip(out.chunks_mut(n_numbers.max(1))).for_each(
-                    |(part, out)| match part {
-                        Buffer::Packed(panels) => panels.read(out),
-                        // SAFETY: plain parts are f32; `out` is another object.
-                        Buffer::Plain(memory) => unsafe {
-                            std::ptr::copy_nonoverlapping(
-                                memory.at(0, 4 * out.len()).cast(),
-                                out.as_mut_ptr(),
-                                out.len(),
-                            );
-                        },
-                        Buffer::Joined(_) => unreachable!("what is joined is not joined again"),
-                    },
-                );
-            }
-            Buffer::Plain(_) => {}
+        let buffer = self.buffer(view.buffer);
+        if !matches!(buffer, Buffer::Plain(_)) {
+            return buffer.read_frozen(out);
         }
         // SAFETY: `address` checks the range.
         let mat =

@@ -3,7 +3,8 @@
 //! A frozen weight of experts is a buffer joined of one matrix for each, packed or coded like any
 //! other; a trained one is plain rows below each other.
 
-use super::device::{Buffer, Cpu};
+use super::buffer::Buffer;
+use super::device::Cpu;
 use super::elementwise::add_column_sums;
 use super::gemm::{Epilogue, Operand, Segment};
 use super::view::{Elem, Mat};

@@ -3,6 +3,7 @@
 #![expect(unsafe_code, reason = "kernels work on raw memory and processor intrinsics")]
 
 pub mod attention;
+mod buffer;
 pub mod cached;
 mod classify;
 mod device;

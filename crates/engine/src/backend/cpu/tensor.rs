@@ -1,6 +1,7 @@
 //! Tensors of a program as kernels see them: views of the device's memory.
 
-use super::device::{Buffer, Cpu};
+use super::buffer::Buffer;
+use super::device::Cpu;
 use super::gemm::Operand;
 use super::memory::Memory;
 use super::view::{Elem, Mat, MatMut};

@@ -79,6 +79,16 @@ impl Coded {
         Self { coding: weight.coding, rounds: weight.dtype == DType::Bf16, outer }
     }
 
+    /// How a weight that was packed before is read.
+    pub(super) fn adopted(coding: Coding, dtype: DType, outer: Outer) -> Self {
+        Self { coding, rounds: dtype == DType::Bf16, outer }
+    }
+
+    /// The scales that the whole weight shares.
+    pub(super) fn outer(&self) -> &Outer {
+        &self.outer
+    }
+
     /// Bytes of a panel of rows of `k` numbers.
     pub(super) fn panel_bytes(&self, k: usize) -> usize {
         k / self.coding.chunk() * self.chunk_bytes()

@@ -1,8 +1,10 @@
 //! Weights in the order kernels read them.
 
+mod lent;
+
 use super::coded::{Coded, CodedPanel};
 use super::kernel::{Kernel, PANEL};
-use super::scratch::{self, Line};
+use super::scratch::{self, Lines};
 use super::word::{self, Form};
 use super::{Operand, Precision, pack};
 use crate::backend::cpu::isa::Isa;
@@ -19,7 +21,7 @@ use std::ops::Range;
 ///
 /// The layout is the same for every instruction set.
 pub struct Panels {
-    lines: Vec<Line>,
+    lines: Lines,
     store: Store,
     n: usize,
     k: usize,
@@ -91,7 +93,7 @@ impl Panels {
                 pack::pack(kernel, &Operand::Rows(mat), form, panel, &(0..words), to);
             }
         });
-        Self { lines, store: Store::Words(form), n: mat.rows, k: mat.cols }
+        Self { lines: Lines::Own(lines), store: Store::Words(form), n: mat.rows, k: mat.cols }
     }
 
     /// As [`Panels::from_rows`], from rows that exist a panel at a time: `fill` writes those asked for.
@@ -126,7 +128,7 @@ impl Panels {
                 }
             });
         });
-        Some(Self { lines, store: Store::Words(form), n: rows, k: cols })
+        Some(Self { lines: Lines::Own(lines), store: Store::Words(form), n: rows, k: cols })
     }
 
     /// Takes a coded weight apart into panels, a panel at a time and never as numbers;
@@ -151,7 +153,7 @@ impl Panels {
             };
             coded.write_panel(weight, rows, to);
         });
-        Some(Self { lines, store: Store::Codes(coded), n, k })
+        Some(Self { lines: Lines::Own(lines), store: Store::Codes(coded), n, k })
     }
 
     /// Rows of the matrix.
@@ -166,7 +168,7 @@ impl Panels {
 
     /// Memory it occupies.
     pub fn bytes(&self) -> usize {
-        self.lines.len() * size_of::<Line>()
+        self.lines.bytes().len()
     }
 
     /// All rows.
@@ -219,7 +221,7 @@ impl Panels {
             Store::Words(form) => form.words(self.k) * PANEL * 4,
             Store::Codes(coded) => coded.panel_bytes(self.k),
         };
-        self.lines.as_ptr().cast::<u8>().wrapping_add(panel * bytes)
+        self.lines.as_ptr().wrapping_add(panel * bytes)
     }
 
     fn codes<'a>(&'a self, coded: &'a Coded, panel: usize) -> CodedPanel<'a> {

@@ -3,7 +3,9 @@
 //! Each thread keeps its buffers on a stack, so a routine that runs inside
 //! another finds a buffer of its own, and finds the same one every time.
 
+use crate::backend::Lent;
 use std::cell::RefCell;
+use std::sync::Arc;
 
 /// Words in a cache line.
 const LINE: usize = 16;
@@ -24,6 +26,32 @@ pub(super) fn try_lines(words: usize) -> Option<Vec<Line>> {
     lines.try_reserve_exact(words.div_ceil(LINE)).ok()?;
     lines.resize(words.div_ceil(LINE), Line([0; LINE]));
     Some(lines)
+}
+
+/// Lines that stay as they are: one's own, or somebody else's.
+#[derive(Debug)]
+pub(super) enum Lines {
+    Own(Vec<Line>),
+    Lent(Arc<dyn Lent>),
+}
+
+impl Lines {
+    pub(super) fn as_ptr(&self) -> *const u8 {
+        match self {
+            Self::Own(lines) => lines.as_ptr().cast(),
+            Self::Lent(lent) => lent.bytes().as_ptr(),
+        }
+    }
+
+    pub(super) fn bytes(&self) -> &[u8] {
+        match self {
+            // SAFETY: lines are words, of which any byte may be read.
+            Self::Own(lines) => unsafe {
+                std::slice::from_raw_parts(lines.as_ptr().cast(), size_of_val(lines.as_slice()))
+            },
+            Self::Lent(lent) => lent.bytes(),
+        }
+    }
 }
 
 thread_local! {

@@ -1,6 +1,7 @@
 //! Rows of trained length: which factors columns get, and where their gradients go.
 
-use super::super::device::{Buffer, Cpu};
+use super::super::buffer::Buffer;
+use super::super::device::Cpu;
 use super::super::gemm::{Epilogue, Operand, Segment};
 use super::super::magnitude::{row_norms, stretch, stretch_backward};
 use super::super::view::{Mat, MatMut};
