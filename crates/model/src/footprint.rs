@@ -7,13 +7,14 @@
 use std::collections::BTreeMap;
 
 use penname_engine::coding::Outer;
-use penname_engine::{CodedRow, CodedWeight, Coding, DType, Device, Role};
+use penname_engine::{BufferId, CodedRow, CodedWeight, Coding, DType, Device, Plan, Role, TensorId};
 
 use crate::error::Result;
-use crate::keeping::{Keeping, coding_for};
-use crate::network::{Network, names};
+use crate::keeping::{Keeping, Residence, coding_for};
+use crate::network::{Network, Parameter, names};
 use crate::parameters::{Parameters, linear_weights};
 use crate::quant::Storage;
+use crate::shelf::is_matrix;
 
 /// Weights that lie in memory alike.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -26,46 +27,65 @@ pub struct Held {
     pub bytes: usize,
 }
 
+/// How a base is held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hold {
+    /// In what formats.
+    pub keeping: Keeping,
+    /// How its file has most of its matrices.
+    pub stored: Storage,
+    /// In memory or on disk.
+    pub residence: Residence,
+}
+
+/// What holding a base takes.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Holding {
+    /// Frozen weights by format, wherever they lie.
+    pub formats: BTreeMap<String, Held>,
+    /// Bytes of those that lie on disk.
+    pub on_disk: usize,
+    /// Bytes of those that must be in memory at one time.
+    pub in_memory: usize,
+}
+
 impl Parameters {
-    /// Gives every parameter its memory and no numbers, as if all matrices were stored as `stored`.
-    /// Returns the frozen ones by format, too.
+    /// Gives every parameter its memory and no numbers, as if all matrices were stored alike.
     ///
     /// # Errors
     /// When memory runs out.
-    pub fn hold(
-        network: &Network,
-        keeping: Keeping,
-        stored: Storage,
-        device: &mut dyn Device,
-    ) -> Result<(Self, BTreeMap<String, Held>)> {
+    pub fn hold(network: &Network, how: Hold, device: &mut dyn Device) -> Result<(Self, Holding)> {
         let linears = linear_weights(&network.program);
         let mut parameters = Self::default();
-        let mut held: BTreeMap<String, Held> = BTreeMap::new();
+        let mut holding = Holding::default();
+        let mut on_disk: BTreeMap<TensorId, usize> = BTreeMap::new();
         for parameter in &network.parameters {
             let slot = network.program.tensor(parameter.id);
-            let (rows, cols) = (network.program.rows(parameter.id), slot.cols);
+            let n_numbers = network.program.rows(parameter.id) * slot.cols;
             let buffer = if slot.role == (Role::Weight { trainable: true }) {
-                device.allocate(rows * cols * DType::F32.bytes())?
+                device.allocate(n_numbers * DType::F32.bytes())?
             } else {
-                let is_as_stored = parameter.shape.len() == 2 && !parameter.turned;
-                let apart = stored.format().apart.filter(|_| is_as_stored);
-                let coding = coding_for(keeping, apart, linears.contains(&parameter.id), cols);
-                let (format, bytes) = match coding {
-                    Some(coding) => (coding.name(), coded_bytes(rows, cols, coding)),
-                    None if rows > 1 && slot.dtype == DType::Bf16 => {
-                        ("bf16", panel_bytes(rows, cols, slot.dtype))
-                    }
-                    None => ("f32", panel_bytes(rows, cols, DType::F32)),
-                };
-                let entry = held.entry(format.to_owned()).or_default();
-                entry.n_tensors += 1;
-                entry.n_numbers += rows * cols;
-                entry.bytes += bytes;
-                device.allocate(bytes)?
+                let is_linear = linears.contains(&parameter.id) || parameter.fused.is_some();
+                let (format, bytes) = frozen_bytes(network, parameter, is_linear, how);
+                let held = holding.formats.entry(format.to_owned()).or_default();
+                held.n_tensors += 1;
+                held.n_numbers += n_numbers;
+                held.bytes += bytes;
+                if how.residence == Residence::Disk && is_matrix(parameter) {
+                    holding.on_disk += bytes;
+                    on_disk.insert(parameter.id, bytes);
+                    device.allocate(0)?
+                } else {
+                    holding.in_memory += bytes;
+                    device.allocate(bytes)?
+                }
             };
             parameters.buffers.insert(parameter.name.clone(), buffer);
         }
-        Ok((parameters, held))
+        let at_once = Plan::working_set(&network.program, &|id| on_disk.get(&id).copied().unwrap_or(0));
+        let _room: BufferId = device.allocate(at_once)?;
+        holding.in_memory += at_once;
+        Ok((parameters, holding))
     }
 
     /// Gives every low-rank pair its memory and no numbers.
@@ -89,11 +109,37 @@ impl Parameters {
     }
 }
 
-/// A matrix in panels of 32 rows, bf16 numbers by twos; a vector as it is.
-fn panel_bytes(rows: usize, cols: usize, dtype: DType) -> usize {
-    if rows == 1 {
-        return cols * DType::F32.bytes();
+/// The format in which a frozen parameter will lie, and its bytes.
+fn frozen_bytes(
+    network: &Network,
+    parameter: &Parameter,
+    is_linear: bool,
+    how: Hold,
+) -> (&'static str, usize) {
+    let slot = network.program.tensor(parameter.id);
+    let (rows, cols) = (network.program.rows(parameter.id), slot.cols);
+    if !is_matrix(parameter) {
+        return ("f32", rows * cols * DType::F32.bytes());
     }
+    // Matrices of experts are packed one by one.
+    let n = parameter.fused.map_or(1, |fused| fused.experts);
+    let rows = rows / n;
+    let apart = stored_as(parameter, how.stored).format().apart.filter(|_| !parameter.turned);
+    match coding_for(how.keeping, apart, is_linear, cols) {
+        Some(coding) => (coding.name(), n * coded_bytes(rows, cols, coding)),
+        None if slot.dtype == DType::Bf16 => ("bf16", n * panel_bytes(rows, cols, slot.dtype)),
+        None => ("f32", n * panel_bytes(rows, cols, DType::F32)),
+    }
+}
+
+/// How the file of a base has a parameter whose matrices are mostly stored as `stored`: bases in MXFP4
+/// have their experts in it and nothing else.
+fn stored_as(parameter: &Parameter, stored: Storage) -> Storage {
+    if stored == Storage::MXFP4 && parameter.fused.is_none() { Storage::BF16 } else { stored }
+}
+
+/// A matrix in panels of 32 rows, bf16 numbers by twos.
+fn panel_bytes(rows: usize, cols: usize, dtype: DType) -> usize {
     let together = if dtype == DType::Bf16 { 2 } else { 1 };
     rows.next_multiple_of(32) * cols.next_multiple_of(together) * dtype.bytes()
 }

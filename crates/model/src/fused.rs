@@ -26,6 +26,8 @@ use crate::weights::{Checkpoint, Taken, Tensor};
 #[derive(Debug)]
 pub(crate) struct Gathered<'c> {
     pieces: Vec<Tensor<'c>>,
+    /// The names of the pieces.
+    names: Vec<String>,
     fused: Fused,
     lie: Lie,
     /// N: rows of an expert.
@@ -78,7 +80,12 @@ impl<'c> Gathered<'c> {
             shape.pop();
         }
         let pieces = names.iter().map(|name| taken.take(name, &shape)).collect::<Result<_>>()?;
-        Ok(Self { pieces, fused, lie, rows, cols })
+        Ok(Self { pieces, names, fused, lie, rows, cols })
+    }
+
+    /// What was read is on the device; its pages need not stay with this process.
+    pub(crate) fn forget(&self, checkpoint: &Checkpoint) {
+        self.names.iter().for_each(|name| checkpoint.forget(name));
     }
 
     /// The piece and the line of it that hold row `row` of expert `expert`.

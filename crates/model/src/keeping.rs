@@ -26,6 +26,16 @@ pub enum Keeping {
     Quantized(Quantizer),
 }
 
+/// Where the frozen weights of a model lie while they are used.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum Residence {
+    /// All of them in memory.
+    #[default]
+    Memory,
+    /// Matrices on disk, read block by block.
+    Disk,
+}
+
 /// A format that weights are quantized to while they are loaded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Quantizer {

@@ -4,8 +4,9 @@ use crate::error::{Error, Result};
 use crate::fused::Gathered;
 use crate::keeping::{Incoming, Keeping, Source, copy_rows};
 use crate::lengths;
-use crate::network::{Network, PairSlot, names};
+use crate::network::{Network, PairSlot, Parameter, names};
 use crate::peft::Pair;
+use crate::shelf::{Maker, Shelf, Shelved, is_matrix};
 use crate::weights::{Checkpoint, Spare, Taken};
 use penname_engine::backend::View;
 use penname_engine::op::Op;
@@ -35,23 +36,51 @@ impl Parameters {
         keeping: Keeping,
         device: &mut dyn Device,
     ) -> Result<Self> {
+        Self::walk(checkpoint, network, keeping, device, &mut Home::Memory)
+    }
+
+    /// As [`Parameters::load`], but frozen matrices lie on disk, packed as the device reads them, and are
+    /// mapped from there. They are put on the shelf if they are not there yet.
+    ///
+    /// # Errors
+    /// As [`Parameters::load`]; when the file system refuses, or the device adopts no weights.
+    pub fn load_shelved(
+        checkpoint: &Checkpoint,
+        network: &Network,
+        keeping: Keeping,
+        shelf: &Shelf,
+        device: &mut dyn Device,
+    ) -> Result<Self> {
+        let shelved = shelf.find_or_make(checkpoint, network, keeping, device)?;
+        Self::walk(checkpoint, network, keeping, device, &mut Home::Shelf(&shelved))
+    }
+
+    /// Loads every parameter to where it is at home.
+    pub(crate) fn walk(
+        checkpoint: &Checkpoint,
+        network: &Network,
+        keeping: Keeping,
+        device: &mut dyn Device,
+        home: &mut Home<'_>,
+    ) -> Result<Self> {
         let linears = linear_weights(&network.program);
-        let mut kept: BTreeMap<String, usize> = BTreeMap::new();
+        let mut all = Self::default();
         let mut taken = Taken::new(checkpoint);
-        let mut buffers = BTreeMap::new();
         for parameter in &network.parameters {
+            let slot = network.program.tensor(parameter.id);
+            let (rows, cols) = (network.program.rows(parameter.id), slot.cols);
+            let is_trained = slot.role == (Role::Weight { trainable: true });
             if parameter.fused.is_some() {
                 let gathered = Gathered::take(&mut taken, checkpoint, parameter)?;
-                let slot = network.program.tensor(parameter.id);
-                let buffer = if slot.role == (Role::Weight { trainable: true }) {
+                if is_trained {
                     let values = gathered.trained(parameter, keeping)?;
-                    plain(device, network.program.rows(parameter.id), slot.cols, &values)?
+                    all.insert(parameter.name.clone(), plain(device, rows, cols, &values)?);
                 } else {
-                    let (buffer, format) = gathered.freeze(parameter, slot.dtype, keeping, device)?;
-                    *kept.entry(format).or_default() += 1;
-                    buffer
-                };
-                buffers.insert(parameter.name.clone(), buffer);
+                    let freeze =
+                        |device: &mut dyn Device| gathered.freeze(parameter, slot.dtype, keeping, device);
+                    all.settle(parameter, home.settle(parameter, &freeze, device)?);
+                }
+                gathered.forget(checkpoint);
                 continue;
             }
             let turned = parameter.turned && checkpoint.is_published();
@@ -62,31 +91,37 @@ impl Parameters {
             let tensor = taken.take(&parameter.name, &shape)?;
             let storage = tensor.info().dtype;
             let source = match turned {
-                true => Source::Whole(checkpoint.read_turned(&parameter.name)?),
-                false => Source::Tensor(tensor),
+                true if is_trained || home.reads(parameter) => {
+                    Source::Whole(checkpoint.read_turned(&parameter.name)?)
+                }
+                _ => Source::Tensor(tensor),
             };
-            let slot = network.program.tensor(parameter.id);
-            let (rows, cols) = (network.program.rows(parameter.id), slot.cols);
             let is_linear = linears.contains(&parameter.id);
             let weight = Incoming { source, rows, cols, dtype: slot.dtype, is_linear };
-            let buffer = if slot.role == (Role::Weight { trainable: true }) {
+            if is_trained {
                 if let Some(format) = keeping.quantized(storage) {
                     return Err(Error::QuantizedTrainable { tensor: parameter.name.clone(), format });
                 }
                 let mut values = vec![0.0; rows * cols];
                 weight.read(0..rows, &mut values);
-                plain(device, rows, cols, &values)?
+                all.insert(parameter.name.clone(), plain(device, rows, cols, &values)?);
             } else {
-                let (buffer, format) = weight.freeze(keeping, device)?;
-                *kept.entry(format).or_default() += 1;
-                buffer
-            };
-            buffers.insert(parameter.name.clone(), buffer);
+                let freeze = |device: &mut dyn Device| weight.freeze(keeping, device);
+                all.settle(parameter, home.settle(parameter, &freeze, device)?);
+            }
             // What was read is on the device; its pages need not stay with this process.
             checkpoint.forget(&parameter.name);
         }
-        let spare = taken.finish()?;
-        Ok(Self { buffers, spare, kept })
+        all.spare = taken.finish()?;
+        Ok(all)
+    }
+
+    /// Notes where a frozen parameter is, and in what format.
+    fn settle(&mut self, parameter: &Parameter, found: Option<(BufferId, String)>) {
+        if let Some((buffer, format)) = found {
+            *self.kept.entry(format).or_default() += 1;
+            self.insert(parameter.name.clone(), buffer);
+        }
     }
 
     /// Gives every low-rank pair of `network` its numbers.
@@ -190,6 +225,43 @@ impl Parameters {
             (slot.module.clone(), Pair { magnitude, ..pair })
         };
         network.pairs.iter().map(pair).collect()
+    }
+}
+
+/// Where frozen parameters go.
+pub(crate) enum Home<'a> {
+    /// To the device.
+    Memory,
+    /// Matrices into a file, and nowhere else.
+    Making(&'a mut Maker),
+    /// Matrices to where they lie on disk already.
+    Shelf(&'a Shelved),
+}
+
+impl Home<'_> {
+    /// Whether the numbers of a parameter are read from its checkpoint.
+    fn reads(&self, parameter: &Parameter) -> bool {
+        !(matches!(self, Self::Shelf(_)) && is_matrix(parameter))
+    }
+
+    /// Puts a frozen parameter where it belongs.
+    fn settle(
+        &mut self,
+        parameter: &Parameter,
+        freeze: &dyn Fn(&mut dyn Device) -> Result<(BufferId, String)>,
+        device: &mut dyn Device,
+    ) -> Result<Option<(BufferId, String)>> {
+        match self {
+            Self::Shelf(shelved) if is_matrix(parameter) => shelved.adopt(parameter, device).map(Some),
+            Self::Making(_) if !is_matrix(parameter) => Ok(None),
+            Self::Making(maker) => {
+                let (buffer, format) = freeze(device)?;
+                maker.add(&parameter.name, &format, &device.packed(buffer));
+                device.release(buffer);
+                Ok(None)
+            }
+            Self::Memory | Self::Shelf(_) => freeze(device).map(Some),
+        }
     }
 }
 

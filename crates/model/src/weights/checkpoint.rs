@@ -276,9 +276,16 @@ impl Checkpoint {
     /// Lets the system take back the memory in which it shows a tensor's part of the file. Reading it
     /// again reads the file again.
     pub(crate) fn forget(&self, name: &str) {
-        if let Some(Place { file_idx, bytes, .. }) = self.tensors.get(name) {
+        let Some(Place { file_idx, bytes, exponents, .. }) = self.tensors.get(name) else { return };
+        self.files[*file_idx].forget(bytes.clone());
+        if let Some((file_idx, bytes)) = exponents {
             self.files[*file_idx].forget(bytes.clone());
         }
+    }
+
+    /// The files that hold the tensors.
+    pub(crate) fn files(&self) -> impl Iterator<Item = &Path> {
+        self.files.iter().map(Mapped::path)
     }
 
     /// How most of the numbers in its matrices are stored.

@@ -56,6 +56,16 @@ impl Mapped {
         }
     }
 
+    /// Asks the system for a part that will be read soon. A refusal costs nothing but time.
+    pub(crate) fn expect(&self, range: std::ops::Range<usize>) {
+        #[cfg(unix)]
+        if let Held::Map(map) = &self.held {
+            let _refused = map.advise_range(memmap2::Advice::WillNeed, range.start, range.len());
+        }
+        #[cfg(not(unix))]
+        let _ = range;
+    }
+
     /// Lets the system take back the pages of a part that was read. A refusal costs nothing but memory.
     pub(crate) fn forget(&self, range: std::ops::Range<usize>) {
         #[cfg(unix)]

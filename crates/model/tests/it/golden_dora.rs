@@ -13,17 +13,24 @@ use crate::golden::{
     save_merged,
 };
 
-const FAMILIES: [&str; 3] = ["llama", "gpt2", "qwen3"];
+/// Families, and which of their models.
+const FAMILIES: [(&str, &str); 5] = [
+    ("llama", "tied"),
+    ("gpt2", "tied"),
+    ("qwen3", "tied"),
+    ("qwen3_moe", "renormalised"),
+    ("gpt_oss", "fused"),
+];
 
 /// A model of the family, with what is expected of it and its adapter.
-fn open(family: &str) -> (Golden, AdapterConfig, BTreeMap<String, Pair>) {
+fn open((family, shape): (&str, &str)) -> (Golden, AdapterConfig, BTreeMap<String, Pair>) {
     let dir = folder(&format!("methods/{family}-dora"));
     let (config, pairs) = load_adapter(&dir.join("adapter")).unwrap();
     let all: Value = serde_json::from_slice(&std::fs::read(folder("methods/numbers.json")).unwrap()).unwrap();
     let golden = Golden {
         expected: Checkpoint::open(dir.join("expected.safetensors")).unwrap(),
         numbers: json!({ "loss": all["dora"][family][0] }),
-        ..golden(&format!("{family}/tied"))
+        ..golden(&format!("{family}/{shape}"))
     };
     (golden, config, pairs)
 }
@@ -40,7 +47,7 @@ fn losses_and_gradients_are_those_of_peft() {
 
 #[test]
 fn what_is_computed_again_is_the_same_to_the_last_bit() {
-    let (golden, config, pairs) = open("qwen3");
+    let (golden, config, pairs) = open(("qwen3", "tied"));
     let micro = std::slice::from_ref(&golden.documents);
     let method = Method::LowRank(config);
     let kept = at_once(&golden, method.clone(), &pairs);
@@ -67,7 +74,7 @@ fn used_and_merged_it_computes_what_peft_merged() {
 /// Lengths that nobody said are those the weights have: without them a fresh pair changes nothing.
 #[test]
 fn a_fresh_pair_of_unsaid_length_changes_nothing() {
-    let (golden, config, mut pairs) = open("llama");
+    let (golden, config, mut pairs) = open(("llama", "tied"));
     for pair in pairs.values_mut() {
         pair.b.fill(0.0);
         pair.magnitude = None;
@@ -79,7 +86,7 @@ fn a_fresh_pair_of_unsaid_length_changes_nothing() {
 
 #[test]
 fn an_adapter_goes_out_as_it_came_in() {
-    let (_, config, mut pairs) = open("qwen3");
+    let (_, config, mut pairs) = open(("qwen3", "tied"));
     let dir = tempfile::tempdir().unwrap();
     let out = dir.path().join("again");
     save_adapter(&out, &config, &pairs).unwrap();

@@ -20,5 +20,6 @@ mod llama2c;
 mod moe_files;
 mod outgoing;
 mod peft;
+mod shelf;
 mod taken;
 mod tiny;
