@@ -1,6 +1,6 @@
 """Makes what PEFT and torch compute with every method of training, in f32.
 
-    python make.py        (needs: torch, transformers, peft, safetensors; after ../llama, ../qwen2, ../qwen3)
+    python make.py        (needs: torch, transformers, peft, bitsandbytes, safetensors; after the families)
 
 Models and documents are those of the families beside this folder, unless they are said to be wide. A
 run is 20 steps of AdamW as in `family.py`.
@@ -9,10 +9,14 @@ run is 20 steps of AdamW as in `family.py`.
   four times as fast. `decay`: full training with a weight decay of 0.5 that leaves out biases,
   norms and embeddings. `ema`: full training, and after each step the loss of torch's running average
   of the weights, β = 0.8. `dora`: DoRA beside every linear. `qlora`: a LoRA beside linears that were
-  rounded to NF4 with doubled scales by the formulae of ../nf4.
+  rounded to NF4 with doubled scales by the formulae of ../nf4. Beside experts, pairs are beside the
+  linears of attention, and qlora rounds the matrices of experts as well. `adamw8`: full training of the wide
+  models by bitsandbytes' AdamW8bit at a tenth of the rate, where a rounded moment is not magnified.
 * `<family>-dora/`: the adapter as PEFT saves it, and in `expected.safetensors` the gradient of the
   mean loss by every part of it (`dora.<module>.lora_A`, `.lora_B`, `.lora_magnitude_vector`) and the
   `logits.<document>` of the merged model.
+* `dynamic.safetensors`: bitsandbytes' code books for numbers of both `signs` and for those `above` zero;
+  numbers `x`, and the `codes` and `largest` magnitudes that it makes of blocks of 256 of them.
 * `<family>-wide/`: a model whose linears are a multiple of 64 wide, with an adapter; its checkpoint
   is not rounded.
 """
@@ -25,7 +29,8 @@ import torch
 from peft import PeftModel
 from peft.optimizers import create_loraplus_optimizer
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
-from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM, Qwen3Config, Qwen3ForCausalLM
+from transformers import AutoModelForCausalLM, GptOssConfig, GptOssForCausalLM, LlamaConfig, LlamaForCausalLM
+from transformers import Qwen3Config, Qwen3ForCausalLM, Qwen3MoeConfig, Qwen3MoeForCausalLM
 
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE.parent), str(HERE.parent / "nf4")]
@@ -49,6 +54,37 @@ WIDE = dict(
 KIND = dict(hidden_act="silu", attention_dropout=0.0)
 LLAMA = shared.Family(LlamaConfig, LlamaForCausalLM, dict(KIND, architectures=["LlamaForCausalLM"], model_type="llama"))
 QWEN3 = shared.Family(Qwen3Config, Qwen3ForCausalLM, dict(KIND, architectures=["Qwen3ForCausalLM"], model_type="qwen3"))
+MOE = shared.Family(
+    Qwen3MoeConfig, Qwen3MoeForCausalLM, dict(KIND, architectures=["Qwen3MoeForCausalLM"], model_type="qwen3_moe")
+)
+GPT_OSS = shared.Family(
+    GptOssConfig, GptOssForCausalLM, dict(KIND, architectures=["GptOssForCausalLM"], model_type="gpt_oss")
+)
+# Experts as wide as NF4's chunks are long.
+MOE_WIDE = dict(
+    WIDE,
+    num_hidden_layers=1,
+    num_experts=4,
+    num_experts_per_tok=2,
+    moe_intermediate_size=64,
+    norm_topk_prob=True,
+    tie_word_embeddings=False,
+)
+GPT_OSS_WIDE = dict(
+    WIDE,
+    num_hidden_layers=1,
+    num_local_experts=4,
+    num_experts_per_tok=2,
+    swiglu_limit=2.0,
+    sliding_window=5,
+    layer_types=["sliding_attention"],
+    rope_parameters=dict(rope_type="default", rope_theta=10000.0),
+    attention_bias=True,
+    tie_word_embeddings=False,
+)
+ATTENTION = dict(target_modules=["q_proj", "k_proj", "v_proj", "o_proj"])
+# What sends a token to other experts changes the loss at once, so mixtures learn at half the rate.
+MOE_RATE = shared.LEARNING_RATE / 2
 
 
 def opened(folder):
@@ -98,11 +134,10 @@ def ema(folder):
     return losses
 
 
-def dora(name, folder):
+def dora(name, folder, **settings):
     generator = torch.Generator().manual_seed(20261129)
     model, documents = opened(folder)
-    turned = dict(target_modules=["c_attn", "c_proj", "c_fc"], fan_in_fan_out=True) if name == "gpt2" else {}
-    model = shared.with_pairs(model, generator, use_dora=True, **turned)
+    model = shared.with_pairs(model, generator, use_dora=True, **settings)
     with torch.no_grad():
         for key, parameter in model.named_parameters():
             if "magnitude" in key:
@@ -114,7 +149,8 @@ def dora(name, folder):
     expected = {f"dora.{shared.pair_name(n)}": p.grad.clone() for n, p in trained.items()}
     for parameter in trained.values():
         parameter.grad = None
-    losses = shared.train(model, documents)
+    rate = json.loads((folder / "numbers.json").read_text())["learning_rate"]
+    losses = shared.train(model, documents, torch.optim.AdamW(trained.values(), lr=rate, weight_decay=0.0))
     base, _ = opened(folder)
     merged = PeftModel.from_pretrained(base, out / "adapter").merge_and_unload()
     with torch.no_grad():
@@ -124,32 +160,74 @@ def dora(name, folder):
     return losses
 
 
-def qlora(name, family):
-    """A wide model, whose linears are rounded before pairs are laid beside them."""
-    generator = torch.Generator().manual_seed(20261130)
-    folder = HERE / f"{name}-wide"
-    family.checkpoint(family.new(WIDE, generator), WIDE, folder)
-    documents = [torch.randint(3, WIDE["vocab_size"], (n,), generator=generator).tolist() for n in shared.LENGTHS]
-    model = family.reload(folder, WIDE)
+def round_linears(model, turned):
+    """Linears of blocks, and the matrices of experts one by one; `turned`: they lie as (in, out)."""
     with torch.no_grad():
         for key, parameter in model.named_parameters():
             if any(f"{linear}.weight" in key for linear in shared.LINEARS):
                 parameter.copy_(nf4.rounded(parameter))
-    model = shared.with_pairs(model, generator)
+            elif key.endswith(("experts.gate_up_proj", "experts.down_proj")):
+                for matrix in parameter:
+                    matrix.copy_(nf4.rounded(matrix.T.contiguous()).T if turned else nf4.rounded(matrix))
+
+
+def qlora(name, family, shape=WIDE, rate=shared.LEARNING_RATE, **settings):
+    """A wide model, whose linears are rounded before pairs are laid beside them."""
+    generator = torch.Generator().manual_seed(20261130)
+    folder = HERE / f"{name}-wide"
+    family.checkpoint(family.new(shape, generator), shape, folder)
+    documents = [torch.randint(3, shape["vocab_size"], (n,), generator=generator).tolist() for n in shared.LENGTHS]
+    model = family.reload(folder, shape)
+    round_linears(model, turned=name == "gpt_oss")
+    model = shared.with_pairs(model, generator, **settings)
     shared.save_adapter(model, folder / "adapter")
-    shared.write_json(dict(documents=documents, learning_rate=shared.LEARNING_RATE), folder / "numbers.json")
-    return shared.train(model, documents)
+    shared.write_json(dict(documents=documents, learning_rate=rate), folder / "numbers.json")
+    trained = [p for p in model.parameters() if p.requires_grad]
+    return shared.train(model, documents, torch.optim.AdamW(trained, lr=rate, weight_decay=0.0))
+
+
+def adamw8(folder):
+    """bitsandbytes' losses."""
+    from bitsandbytes.optim import AdamW8bit
+
+    model, documents = opened(folder)
+    optimizer = AdamW8bit(model.parameters(), lr=shared.LEARNING_RATE / 10, weight_decay=0.0)
+    return shared.train(model, documents, optimizer)
+
+
+def dynamic():
+    from bitsandbytes.functional import create_dynamic_map, quantize_blockwise
+
+    generator = torch.Generator().manual_seed(20261201)
+    signs, above = create_dynamic_map(signed=True), create_dynamic_map(signed=False)
+    x = torch.randn(3000, generator=generator) * torch.exp(3 * torch.randn(3000, generator=generator))
+    codes, state = quantize_blockwise(x, code=signs, blocksize=256)
+    tensors = dict(signs=signs, above=above, x=x, codes=codes, largest=state.absmax)
+    shared.save(tensors, HERE / "dynamic.safetensors", torch.float32)
 
 
 def main():
     torch.set_num_threads(1)
+    dynamic()
     family = lambda name: HERE.parent / name / "tied"  # noqa: E731
     numbers = {
         "lora_plus": {name: lora_plus(family(name)) for name in ["llama", "qwen3"]},
         "decay": {name: decay(family(name)) for name in ["llama", "qwen2"]},
         "ema": {name: ema(family(name)) for name in ["llama", "qwen3"]},
-        "dora": {name: dora(name, family(name)) for name in ["llama", "gpt2", "qwen3"]},
-        "qlora": {"llama": qlora("llama", LLAMA), "qwen3": qlora("qwen3", QWEN3)},
+        "dora": {
+            "llama": dora("llama", family("llama")),
+            "gpt2": dora("gpt2", family("gpt2"), target_modules=["c_attn", "c_proj", "c_fc"], fan_in_fan_out=True),
+            "qwen3": dora("qwen3", family("qwen3")),
+            "qwen3_moe": dora("qwen3_moe", HERE.parent / "qwen3_moe" / "renormalised", **ATTENTION),
+            "gpt_oss": dora("gpt_oss", HERE.parent / "gpt_oss" / "fused", **ATTENTION),
+        },
+        "qlora": {
+            "llama": qlora("llama", LLAMA),
+            "qwen3": qlora("qwen3", QWEN3),
+            "qwen3_moe": qlora("qwen3_moe", MOE, MOE_WIDE, MOE_RATE, **ATTENTION),
+            "gpt_oss": qlora("gpt_oss", GPT_OSS, GPT_OSS_WIDE, MOE_RATE, **ATTENTION),
+        },
+        "adamw8": {name: adamw8(HERE / f"{name}-wide") for name in ["llama", "qwen3"]},
     }
     shared.write_json(numbers, HERE / "numbers.json")
 

@@ -8,7 +8,7 @@ use penname_engine::{Device, Extent, Precision};
 use penname_model::network::PairSlot;
 use penname_model::peft::{AdapterConfig, Pair};
 use penname_model::{
-    Checkpoint, Config, Keeping, Method, Network, Parameters, Purpose, Scorer, Setup, build,
+    Checkpoint, Config, Keeping, Method, Network, Parameters, Purpose, Scorer, Setup, Shelf, build,
 };
 use std::collections::BTreeMap;
 
@@ -84,14 +84,42 @@ impl Weights {
     pub fn load(
         checkpoint: &Checkpoint,
         adapter: Option<&Adapter>,
+        loading: Loading,
+        device: &mut dyn Device,
+    ) -> Result<Self> {
+        Self::load_with(checkpoint, adapter, loading, device, |network, keeping, device| {
+            Parameters::load(checkpoint, network, keeping, device)
+        })
+    }
+
+    /// As [`Weights::load`], with the matrices of the base on disk.
+    ///
+    /// # Errors
+    /// As [`Weights::load`]; when the file system refuses.
+    pub fn load_shelved(
+        checkpoint: &Checkpoint,
+        adapter: Option<&Adapter>,
+        loading: Loading,
+        shelf: &Shelf,
+        device: &mut dyn Device,
+    ) -> Result<Self> {
+        Self::load_with(checkpoint, adapter, loading, device, |network, keeping, device| {
+            Parameters::load_shelved(checkpoint, network, keeping, shelf, device)
+        })
+    }
+
+    fn load_with(
+        checkpoint: &Checkpoint,
+        adapter: Option<&Adapter>,
         Loading { precision, keeping }: Loading,
         device: &mut dyn Device,
+        load: impl Fn(&Network, Keeping, &mut dyn Device) -> penname_model::Result<Parameters>,
     ) -> Result<Self> {
         let config = checkpoint.config()?;
         let parameters = Parameters::default();
         let mut weights = Self { config, parameters, adapter: None, precision };
         let network = weights.base().network(ONE_ROW, Purpose::Generate { cache_rows: 1 })?;
-        weights.parameters = Parameters::load(checkpoint, &network, keeping, device)?;
+        weights.parameters = load(&network, keeping, device)?;
         if let Some(adapter) = adapter {
             weights.adapt(adapter, device)?;
         }

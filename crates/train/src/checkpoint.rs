@@ -7,8 +7,8 @@
 use crate::error::{Error, Result};
 use crate::step::Trainer;
 use crate::watch::Watch;
-use penname_engine::op::Moments;
-use penname_engine::{Device, Extent, TensorId};
+use penname_engine::op::Trained;
+use penname_engine::{DType, Device, Extent, TensorId};
 use penname_ledger::write::{self, Staged};
 use penname_ledger::{Hash, Run};
 use penname_model::weights::{Outgoing, TensorInfo, Values, write_safetensors};
@@ -49,9 +49,7 @@ pub type Tensors = BTreeMap<String, Vec<f32>>;
 /// Reads every trained weight from the device.
 pub fn weights(trainer: &Trainer, device: &mut dyn Device) -> Tensors {
     let name = |id: TensorId| trainer.session.program().tensor(id).name.clone();
-    let read = |w: &penname_engine::op::Moments| {
-        (name(w.weight), trainer.session.read(device, w.weight, Extent::default()))
-    };
+    let read = |w: &Trained| (name(w.weight), trainer.session.read(device, w.weight, Extent::default()));
     trainer.update.weights.iter().map(read).collect()
 }
 
@@ -89,16 +87,17 @@ pub fn set_weights(trainer: &Trainer, device: &mut dyn Device, path: &Path, tens
 pub fn save(run: &Run, trainer: &Trainer, device: &mut dyn Device, state: &State) -> Result<()> {
     let staged = Staged::create(&run.checkpoint(state.step))?;
     let device = RefCell::new(device);
-    let named = |w: &Moments, id: TensorId, prefix: &str| {
-        let name = format!("{prefix}{}", trainer.session.program().tensor(w.weight).name);
-        outgoing(trainer, &device, id, name)
+    let named = |w: &Trained, id: TensorId, what: &str| {
+        let name = format!("{what}/{}", trainer.session.program().tensor(w.weight).name);
+        outgoing(trainer, &device, id, name.trim_start_matches('/').to_owned())
     };
-    let parts = |w: &Moments| {
-        [(w.weight, ""), (w.mean, "mean/"), (w.square, "square/")].map(|(id, prefix)| named(w, id, prefix))
+    let parts = |w: &Trained| -> Vec<Outgoing<'_>> {
+        let moments = w.moments.parts().into_iter();
+        [("", w.weight)].into_iter().chain(moments).map(|(what, id)| named(w, id, what)).collect()
     };
     let update = &trainer.update;
     let averages = update.weights.iter().zip(&update.averages);
-    let averages = averages.map(|(w, average)| named(w, *average, "average/"));
+    let averages = averages.map(|(w, average)| named(w, *average, "average"));
     let tensors = update.weights.iter().flat_map(parts).chain(averages).collect();
     write_safetensors(&staged.dir().join(TENSORS), tensors, &BTreeMap::new())?;
     write::json(&staged.dir().join(STATE), state)?;
@@ -116,21 +115,40 @@ fn outgoing<'a>(
     id: TensorId,
     name: String,
 ) -> Outgoing<'a> {
-    let program = trainer.session.program();
-    let n = program.rows(id) * program.cols(id);
+    let n = numbers(trainer, id);
+    let is_codes = is_codes(trainer, id);
     let read = RefCell::new(Vec::new());
     let fill = move |range: Range<usize>, out: &mut [f32]| {
         let mut read = read.borrow_mut();
         if range.start == 0 {
-            *read = trainer.session.read(&mut **device.borrow_mut(), id, Extent::default());
+            let (device, extent) = (&mut **device.borrow_mut(), Extent::default());
+            *read = if is_codes {
+                let words = trainer.session.read_ids(device, id, extent);
+                words.iter().flat_map(|word| word.to_le_bytes()).map(f32::from).collect()
+            } else {
+                trainer.session.read(device, id, extent)
+            };
         }
         out.copy_from_slice(&read[range.clone()]);
         if range.end == n {
             *read = Vec::new();
         }
     };
-    let info = TensorInfo { shape: vec![n], dtype: Storage::F32 };
+    // bf16 has every code as it is.
+    let dtype = if is_codes { Storage::BF16 } else { Storage::F32 };
+    let info = TensorInfo { shape: vec![n], dtype };
     Outgoing { name, info, values: Values::Rows(Box::new(fill)) }
+}
+
+fn is_codes(trainer: &Trainer, id: TensorId) -> bool {
+    trainer.session.program().tensor(id).dtype == DType::U32
+}
+
+/// Numbers of a tensor in a file, where a code is one.
+fn numbers(trainer: &Trainer, id: TensorId) -> usize {
+    let program = trainer.session.program();
+    let codes_in_a_word = if is_codes(trainer, id) { size_of::<u32>() } else { 1 };
+    program.rows(id) * program.cols(id) * codes_in_a_word
 }
 
 /// The newest checkpoint of a run.
@@ -152,8 +170,9 @@ pub fn newest(run: &Run) -> Result<Option<(State, PathBuf)>> {
 pub fn load(path: &Path, trainer: &Trainer, device: &mut dyn Device) -> Result<()> {
     let tensors = read_tensors(&path.join(TENSORS))?;
     for w in &trainer.update.weights {
-        for (id, prefix) in [(w.weight, ""), (w.mean, "mean/"), (w.square, "square/")] {
-            set(trainer, device, path, &tensors, (id, prefix))?;
+        set(trainer, device, path, &tensors, (w.weight, ""))?;
+        for (what, id) in w.moments.parts() {
+            set(trainer, device, path, &tensors, (id, &format!("{what}/")))?;
         }
     }
     let averages = trainer.update.averages.iter();
@@ -170,11 +189,17 @@ fn set(
     let program = trainer.session.program();
     // Moments are called after their weight, in the program with a blank and in the file with a slash.
     let tensor = program.tensor(id).name.replacen(&prefix.replace('/', " "), prefix, 1);
-    let expected = program.rows(id) * program.cols(id);
+    let expected = numbers(trainer, id);
     let found = tensors.get(&tensor).map_or(0, Vec::len);
     match tensors.get(&tensor) {
         Some(values) if found == expected => {
-            trainer.session.write(device, id, Extent::default(), values);
+            if is_codes(trainer, id) {
+                let word = |codes: &[f32]| codes.iter().rev().fold(0, |word, code| word << 8 | *code as u32);
+                let words: Vec<u32> = values.chunks(size_of::<u32>()).map(word).collect();
+                trainer.session.write_ids(device, id, Extent::default(), &words);
+            } else {
+                trainer.session.write(device, id, Extent::default(), values);
+            }
             Ok(())
         }
         _ => Err(Error::Checkpoint { path: path.to_owned(), tensor, found, expected }),

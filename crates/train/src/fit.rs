@@ -23,7 +23,7 @@ use penname_ledger::run::Status;
 use penname_ledger::seed::Seed;
 use penname_ledger::{Journal, Run, write};
 use penname_model::peft::{Pair, save_adapter};
-use penname_model::{Checkpoint, Config, Method, Parameters, Scorer};
+use penname_model::{Checkpoint, Config, Method, Parameters, Scorer, Shelf};
 use penname_token::Sequence;
 use penname_token::pack::Pack;
 use serde_json::json;
@@ -53,6 +53,8 @@ pub struct Task<'a> {
     pub seed: Seed,
     /// Where it all goes.
     pub run: &'a Run,
+    /// Where a base lies that is not to be in memory.
+    pub shelf: &'a Shelf,
 }
 
 /// Why training stopped.
@@ -173,7 +175,7 @@ impl<'a> Fit<'a> {
         check_lengths(task)?;
         let keep = choose_keep(task, device, witness)?;
         let network = prepare::network(task, settings)?;
-        let mut parameters = Parameters::load(task.checkpoint, &network, settings.base.into(), device)?;
+        let mut parameters = prepare::load(task, &network, device)?;
         witness.see(&Event::note(kept(&parameters)));
         parameters.add_pairs(&network, device, |slot| fresh_pair(&network, slot, task.seed))?;
         let mut batches = prepare::batches(task);

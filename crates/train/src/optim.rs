@@ -1,9 +1,9 @@
 //! Adds the update of the weights to a program that has gradients.
 
 use crate::error::{Error, Result};
-use crate::settings::Settings;
+use crate::settings::{Optimizer, Settings};
 use crate::spared::Spared;
-use penname_engine::op::{AdamW, Average, GradNorm, Moments};
+use penname_engine::op::{AdamW, Average, Coded, GradNorm, Moments, Trained};
 use penname_engine::program::Tensor;
 use penname_engine::{DType, Program, Role, Rows, Section, TensorId};
 
@@ -15,7 +15,7 @@ pub struct Update {
     /// Norm of all gradients before clipping, (1, 1).
     pub norm: TensorId,
     /// Weights with gradients and moments.
-    pub weights: Vec<Moments>,
+    pub weights: Vec<Trained>,
     /// The running average of each weight, if averages are kept.
     pub averages: Vec<TensorId>,
 }
@@ -40,12 +40,13 @@ pub fn add_update(program: &mut Program, settings: &Settings) -> Result<Update> 
     if let Some(found) = spared.stray(program, &ids) {
         return Err(Error::NoSuchWeights { name: "no_decay", found: found.to_owned() });
     }
-    let weights: Vec<Moments> = trainable
+    let weights: Vec<Trained> = trainable
         .iter()
         .map(|(weight, gradient)| {
             let decays = !spared.contains(program, *weight);
             let rate = rate(program, *weight, settings);
-            Moments { decays, rate, ..moments(program, *weight, *gradient) }
+            let moments = moments(program, *weight, settings.optimizer);
+            Trained { weight: *weight, gradient: *gradient, moments, decays, rate }
         })
         .collect();
     let gradients = trainable.iter().map(|(_, gradient)| *gradient).collect();
@@ -75,9 +76,9 @@ fn add_averages(
     program: &mut Program,
     settings: &Settings,
     schedule: TensorId,
-    weights: &[Moments],
+    weights: &[Trained],
 ) -> Vec<TensorId> {
-    let average = |w: &Moments| {
+    let average = |w: &Trained| {
         let like = program.tensor(w.weight).clone();
         program.declare(Tensor { name: format!("average {}", like.name), role: Role::State, ..like })
     };
@@ -97,11 +98,23 @@ fn rate(program: &Program, weight: TensorId, settings: &Settings) -> f32 {
     if is_b { settings.lora_plus as f32 } else { 1.0 }
 }
 
-fn moments(program: &mut Program, weight: TensorId, gradient: TensorId) -> Moments {
-    let like = program.tensor(weight).clone();
-    let mut state = |what: &str| {
-        program.declare(Tensor { name: format!("{what} {}", like.name), role: Role::State, ..like.clone() })
+/// Fewer numbers than this keep their moments as numbers: there is little to save.
+const FEWEST_CODED: usize = 4096;
+
+fn moments(program: &mut Program, weight: TensorId, optimizer: Optimizer) -> Moments {
+    let like = Tensor { role: Role::State, ..program.tensor(weight).clone() };
+    let n = program.rows(weight) * program.cols(weight);
+    let mut state = |what: &str, like: &Tensor| {
+        program.declare(Tensor { name: format!("{what} {}", like.name), ..like.clone() })
     };
-    let (mean, square) = (state("mean"), state("square"));
-    Moments { weight, gradient, mean, square, decays: true, rate: 1.0 }
+    if optimizer == Optimizer::AdamW || n < FEWEST_CODED {
+        return Moments::Plain { mean: state("mean", &like), square: state("square", &like) };
+    }
+    let row = |cols: usize, dtype: DType| Tensor { rows: Rows::Fixed(1), cols, dtype, ..like.clone() };
+    let (codes, largest) = (row(Coded::words(n), DType::U32), row(Coded::blocks(n), DType::F32));
+    let mut coded = |what: &str| Coded {
+        codes: state(&format!("{what} codes"), &codes),
+        largest: state(&format!("{what} largest"), &largest),
+    };
+    Moments::Coded { mean: coded("mean"), square: coded("square") }
 }

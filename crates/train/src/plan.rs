@@ -13,8 +13,8 @@ use penname_engine::backend::null::Null;
 use penname_engine::plan::{self, Peak, scratch};
 use penname_engine::{Device, Extent, Keep, Plan, Precision, derive};
 use penname_ledger::seed::Seed;
-use penname_model::footprint::Held;
-use penname_model::{Config, Network, Parameters, Purpose, Setup, Storage, build};
+use penname_model::footprint::{Held, Hold};
+use penname_model::{Config, Network, Parameters, Purpose, Residence, Setup, Storage, build};
 use penname_token::Sequence;
 use penname_token::pack::pack_in_order;
 use std::collections::BTreeMap;
@@ -46,8 +46,10 @@ pub struct Need {
     pub batch_tokens: usize,
     /// Weights that stay as they are, by the format they lie in.
     pub weights: BTreeMap<String, Held>,
-    /// All of those.
+    /// What of those is in memory at one time: all, or where they lie on disk two blocks in a row.
     pub frozen: usize,
+    /// What of them lies on disk.
+    pub on_disk: usize,
     /// Weights that are trained: pairs, or the model's own.
     pub trained: usize,
     /// How many numbers those are.
@@ -101,6 +103,11 @@ pub struct Rung {
 }
 
 impl Ask<'_> {
+    fn hold(&self) -> Hold {
+        let Settings { base, residence, .. } = self.settings;
+        Hold { keeping: (*base).into(), stored: self.stored, residence: *residence }
+    }
+
     fn network(&self) -> Result<Network> {
         let precision = match self.settings.precision {
             Rounding::Bf16 => Precision::Bf16,
@@ -119,7 +126,7 @@ impl Ask<'_> {
 /// When the settings do not fit the model.
 pub fn need(ask: &Ask<'_>, keep: Keep, device: &dyn Device) -> Result<Need> {
     let network = ask.network()?;
-    let (_, weights) = Parameters::hold(&network, ask.settings.base.into(), ask.stored, &mut Null::new())?;
+    let (_, holding) = Parameters::hold(&network, ask.hold(), &mut Null::new())?;
     let mut program = network.program;
     derive(&mut program, &[], &[]);
     plan::recompute(&mut program, keep);
@@ -129,8 +136,9 @@ pub fn need(ask: &Ask<'_>, keep: Keep, device: &dyn Device) -> Result<Need> {
     Ok(Need {
         keep,
         batch_tokens: ask.settings.batch_tokens,
-        frozen: weights.values().map(|held| held.bytes).sum(),
-        weights,
+        frozen: holding.in_memory,
+        on_disk: holding.on_disk,
+        weights: holding.formats,
         trained: memory.trainable,
         n_trained,
         gradients: memory.gradients,
@@ -221,7 +229,7 @@ pub fn dry_run(ask: &Ask<'_>, keep: Keep, limit: usize) -> Result<usize> {
     let network = ask.network()?;
     let mut device = Null::new();
     device.limit_bytes = Some(limit);
-    let (mut parameters, _) = Parameters::hold(&network, ask.settings.base.into(), ask.stored, &mut device)?;
+    let (mut parameters, _) = Parameters::hold(&network, ask.hold(), &mut device)?;
     parameters.hold_pairs(&network, &mut device)?;
     let n = ask.settings.batch_tokens;
     let mask = (0..n).map(|at| at > 0).collect();
@@ -237,7 +245,7 @@ pub fn dry_run(ask: &Ask<'_>, keep: Keep, limit: usize) -> Result<usize> {
 /// # Errors
 /// When the settings do not fit the model.
 pub fn ladder(ask: &Ask<'_>, device: &dyn Device) -> Result<Vec<Rung>> {
-    use crate::settings::{Base, Way};
+    use crate::settings::{Base, Optimizer, Way};
     let now = ask.settings;
     let mut rungs = Vec::new();
     let mut add = |change: String, price: &'static str, settings: Settings| -> Result<()> {
@@ -249,6 +257,10 @@ pub fn ladder(ask: &Ask<'_>, device: &dyn Device) -> Result<Vec<Rung>> {
     if now.method == Way::Full {
         let lora = Settings { method: Way::Lora, targets: Vec::new(), ..now.clone() };
         add("train.method=lora".to_owned(), "less is learned", lora)?;
+    }
+    if now.optimizer == Optimizer::AdamW {
+        let coded = Settings { optimizer: Optimizer::AdamW8, ..now.clone() };
+        add("train.optimizer=adamw_8bit".to_owned(), "moments of the optimizer are rounded", coded)?;
     }
     if now.method == Way::Lora && now.base != Base::Nf4 {
         let nf4 = Settings { base: Base::Nf4, ..now.clone() };
@@ -262,6 +274,18 @@ pub fn ladder(ask: &Ask<'_>, device: &dyn Device) -> Result<Vec<Rung>> {
     if now.method == Way::Lora && now.rank > 8 {
         let thinner = Settings { rank: 8, alpha: now.alpha * 8.0 / now.rank as f64, ..now.clone() };
         add("train.rank=8".to_owned(), "less is learned", thinner)?;
+    }
+    if now.method == Way::Lora && now.residence == Residence::Memory {
+        let disk = Settings { residence: Residence::Disk, ..now.clone() };
+        add("train.base_place=disk".to_owned(), "the base is read from disk twice a step", disk.clone())?;
+        if now.base != Base::Nf4 {
+            let both = Settings { base: Base::Nf4, ..disk };
+            add(
+                "train.base_place=disk train.base_weights=nf4".to_owned(),
+                "both, and half the reading",
+                both,
+            )?;
+        }
     }
     Ok(rungs)
 }

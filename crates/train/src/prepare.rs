@@ -12,7 +12,7 @@ use penname_ledger::event::{Event, Witness};
 use penname_ledger::seed::Seed;
 use penname_model::network::PairSlot;
 use penname_model::peft::Pair;
-use penname_model::{Method, Network, Parameters, Purpose, Setup, build};
+use penname_model::{Method, Network, Parameters, Purpose, Residence, Setup, build};
 use penname_token::Sequence;
 
 /// Hash of everything the result follows from.
@@ -114,7 +114,16 @@ pub(crate) fn choose_keep(task: &Task<'_>, device: &dyn Device, witness: &dyn Wi
     Ok(need.keep)
 }
 
-/// Says in what formats the frozen weights lie in memory.
+/// Loads the base to where the settings want it.
+pub(crate) fn load(task: &Task<'_>, network: &Network, device: &mut dyn Device) -> Result<Parameters> {
+    let (checkpoint, keeping) = (task.checkpoint, task.settings.base.into());
+    Ok(match task.settings.residence {
+        Residence::Memory => Parameters::load(checkpoint, network, keeping, device)?,
+        Residence::Disk => Parameters::load_shelved(checkpoint, network, keeping, task.shelf, device)?,
+    })
+}
+
+/// Says in what formats the frozen weights lie, and where.
 pub(crate) fn kept(parameters: &Parameters) -> String {
     let formats = parameters.kept.iter().map(|(format, n)| format!("{n} in {format}"));
     format!("frozen weights: {}", formats.collect::<Vec<_>>().join(", "))

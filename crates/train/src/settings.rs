@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use penname_model::adapter::Trainable;
 use penname_model::peft::AdapterConfig;
-use penname_model::{Architecture, Config, Keeping, Method, Quantizer};
+use penname_model::{Architecture, Config, Keeping, Method, Quantizer, Residence};
 use serde::{Deserialize, Serialize};
 
 /// Which weights are changed.
@@ -93,6 +93,18 @@ impl From<Base> for Keeping {
     }
 }
 
+/// What turns gradients into weights.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Optimizer {
+    /// AdamW with its moments in f32.
+    #[default]
+    #[serde(rename = "adamw")]
+    AdamW,
+    /// The same with the moments of all but small weights in a byte each.
+    #[serde(rename = "adamw_8bit")]
+    AdamW8,
+}
+
 /// How a run trains.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -119,6 +131,8 @@ pub struct Settings {
     pub lora_plus: f64,
     /// Linears that get a pair, by path or its last part; with full training, patterns of parameters.
     pub targets: Vec<String>,
+    /// What turns gradients into weights.
+    pub optimizer: Optimizer,
     /// Highest learning rate.
     pub learning_rate: f64,
     /// Share of the steps over which the rate rises from zero.
@@ -155,6 +169,10 @@ pub struct Settings {
     pub precision: Rounding,
     /// How frozen weights are kept.
     pub base: Base,
+    /// Where they are kept. Nothing that is computed depends on it, so it is no part of what a run is
+    /// made from.
+    #[serde(skip)]
+    pub residence: Residence,
 }
 
 impl Default for Settings {
@@ -170,6 +188,7 @@ impl Default for Settings {
             dora: false,
             lora_plus: 1.0,
             targets: Vec::new(),
+            optimizer: Optimizer::AdamW,
             learning_rate: 2e-4,
             warmup: 0.05,
             schedule: Shape::Cosine,
@@ -188,6 +207,7 @@ impl Default for Settings {
             checkpoint_every: 25,
             precision: Rounding::Bf16,
             base: Base::Stored,
+            residence: Residence::Memory,
         }
     }
 }
@@ -255,6 +275,9 @@ impl Settings {
         let has_experts = self.targets.iter().any(|target| EXPERTS.iter().any(|(name, _)| name == target));
         in_range("dropout", self.dropout, 0.0..=if has_experts { 0.0 } else { 0.95 })?;
         in_range("dora", f64::from(u8::from(self.dora)), 0.0..=if has_experts { 0.0 } else { 1.0 })?;
+        // Weights that are trained are written in every step.
+        let on_disk = self.method == Way::Full && self.residence == Residence::Disk;
+        in_range("base_place", f64::from(u8::from(on_disk)), 0.0..=0.0)?;
         in_range("learning_rate", self.learning_rate, 1e-9..=1.0)?;
         in_range("warmup", self.warmup, 0.0..=1.0)?;
         in_range("weight_decay", self.weight_decay, 0.0..=1.0)?;

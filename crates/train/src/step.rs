@@ -14,7 +14,7 @@
 use crate::error::{Error, Result};
 use crate::optim::{Update, add_update};
 use crate::settings::Settings;
-use penname_engine::op::Moments;
+use penname_engine::op::Trained;
 use penname_engine::{BufferId, Device, Extent, Keep, Section, Session, derive, plan};
 use penname_ledger::seed::Seed;
 use penname_model::{Network, Packed, Parameters};
@@ -119,7 +119,7 @@ impl Trainer {
 impl Trainer {
     /// The memory of each weight's running average, by the weight's name.
     pub fn averages(&self) -> Vec<(String, BufferId)> {
-        let name = |w: &Moments| self.session.program().tensor(w.weight).name.clone();
+        let name = |w: &Trained| self.session.program().tensor(w.weight).name.clone();
         let pairs = self.update.weights.iter().zip(&self.update.averages);
         pairs.filter_map(|(w, average)| Some((name(w), self.session.buffer(*average)?))).collect()
     }

@@ -5,9 +5,9 @@ use penname_ledger::event::{Event, Recorder, Silent, Witness};
 use penname_ledger::run::Parent;
 use penname_ledger::seed::Seed;
 use penname_ledger::{Hash, Run};
-use penname_model::{Checkpoint, Config};
+use penname_model::{Checkpoint, Config, Residence, Shelf};
 use penname_token::Sequence;
-use penname_train::settings::{Rounding, Settings, Way};
+use penname_train::settings::{Base, Optimizer, Rounding, Settings, Way};
 use penname_train::{Ending, Error, Outcome, Task, finetune, resume};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -15,6 +15,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 /// A base, data, and a folder for runs.
 struct Room {
     folder: tempfile::TempDir,
+    shelf: Shelf,
     checkpoint: Checkpoint,
     config: Config,
     train: Vec<Sequence>,
@@ -27,7 +28,8 @@ impl Room {
         let checkpoint = tiny::base(folder.path());
         let config = checkpoint.config().unwrap();
         let (train, held_out) = tiny::dialect();
-        Self { folder, checkpoint, config, train, held_out }
+        let shelf = Shelf::new(folder.path().join("packed"));
+        Self { folder, shelf, checkpoint, config, train, held_out }
     }
 
     fn run(&self, name: &str) -> Run {
@@ -46,6 +48,7 @@ impl Room {
             settings,
             seed: Seed(5),
             run,
+            shelf: &self.shelf,
         }
     }
 
@@ -251,6 +254,53 @@ fn a_killed_run_of_full_training_resumes_to_the_same_bits() {
     for name in whole.names() {
         assert!(resumed.bytes(name).unwrap() == whole.bytes(name).unwrap(), "{name}");
     }
+}
+
+/// Moments as codes: most of the base's matrices are too small, its embedding is not.
+#[test]
+fn moments_of_a_byte_learn_and_resume_to_the_same_bits() {
+    let room = Room::new();
+    let plain = Settings { rank: 128, ..tiny::settings() };
+    for (name, numbers) in [("full", full(Rounding::F32)), ("pairs", plain)] {
+        let settings = Settings { optimizer: Optimizer::AdamW8, ..numbers.clone() };
+        let [of_numbers, whole] = ["numbers", "codes"].map(|what| room.run(&format!("{name}-{what}")));
+        room.train(&of_numbers, &numbers, &Silent).unwrap();
+        let outcome = room.train(&whole, &settings, &Silent).unwrap();
+        assert!(outcome.state.watch.best_nats.unwrap() < outcome.state.base_nats, "{name}");
+        let run = room.run(&format!("{name}-killed"));
+        let killed = std::panic::AssertUnwindSafe(|| room.train(&run, &settings, &Kill { at: 13 }).map(drop));
+        assert!(std::panic::catch_unwind(killed).is_err());
+        room.resume(&run, &settings).unwrap();
+        assert_eq!(rows(&run.metrics()), rows(&whole.metrics()), "{name}");
+        assert_ne!(rows(&of_numbers.metrics()), rows(&whole.metrics()), "{name}: codes change nothing");
+    }
+}
+
+/// A base on disk is the same base, to the last bit, whatever it is kept as.
+#[test]
+fn a_base_on_disk_trains_to_the_same_bits() {
+    let room = Room::new();
+    for base in [Base::Rounded, Base::Q8, Base::Nf4] {
+        for precision in [Rounding::F32, Rounding::Bf16] {
+            let settings = Settings { base, precision, ..tiny::settings() };
+            let on_disk = Settings { residence: Residence::Disk, ..settings.clone() };
+            let [memory, disk] =
+                ["memory", "disk"].map(|name| room.run(&format!("{name}-{base:?}-{precision:?}")));
+            room.train(&memory, &settings, &Silent).unwrap();
+            room.train(&disk, &on_disk, &Silent).unwrap();
+            assert!(result(&disk) == result(&memory), "{base:?} {precision:?}");
+            assert_eq!(rows(&disk.metrics()), rows(&memory.metrics()), "{base:?} {precision:?}");
+        }
+    }
+    // What it is made from does not depend on where it lies, so a run may go on elsewhere.
+    let (run, settings) = (room.run("moved"), tiny::settings());
+    let killed = std::panic::AssertUnwindSafe(|| room.train(&run, &settings, &Kill { at: 13 }).map(drop));
+    assert!(std::panic::catch_unwind(killed).is_err());
+    room.resume(&run, &Settings { residence: Residence::Disk, ..settings }).unwrap();
+    // Weights that are trained cannot lie on disk.
+    let trained = Settings { residence: Residence::Disk, ..full(Rounding::F32) };
+    let refused = room.train(&room.run("refused"), &trained, &Silent);
+    assert!(matches!(refused, Err(Error::Setting { name: "base_place", .. })), "{refused:?}");
 }
 
 fn closed(result: Result<Outcome, Error>, gate: &str) {

@@ -6,5 +6,6 @@ mod families;
 mod fit;
 mod golden;
 mod methods;
+mod plan;
 mod scratch;
 mod tiny;

@@ -7,7 +7,7 @@ use penname_ledger::run::Parent;
 use penname_ledger::seed::Seed;
 use penname_ledger::{Hash, Run, write};
 use penname_model::fresh::{self, Sizes, Wanted};
-use penname_model::{Checkpoint, Config};
+use penname_model::{Checkpoint, Config, Shelf};
 use penname_token::Sequence;
 use penname_train::settings::{Learn, Origin, Rounding, Shape, Way};
 use penname_train::{Ending, Error, Outcome, Settings, Task, finetune, resume};
@@ -47,6 +47,7 @@ fn settings() -> Settings {
 
 struct Room {
     folder: tempfile::TempDir,
+    shelf: Shelf,
     config: Config,
     train: Vec<Sequence>,
     held_out: Vec<Sequence>,
@@ -57,7 +58,9 @@ impl Room {
         let (train, held_out) = texts();
         let wanted = Wanted { depth: 2, width: Some(32), heads: Some(4), ..Wanted::default() };
         let config = Sizes::of(&wanted).config(48, true, Some(1), Some(tiny::END)).unwrap();
-        Self { folder: tempfile::tempdir().unwrap(), config, train, held_out }
+        let folder = tempfile::tempdir().unwrap();
+        let shelf = Shelf::new(folder.path().join("packed"));
+        Self { folder, shelf, config, train, held_out }
     }
 
     fn drawn(&self, seed: u64) -> Checkpoint {
@@ -83,6 +86,7 @@ impl Room {
             settings,
             seed: Seed(5),
             run,
+            shelf: &self.shelf,
         }
     }
 
