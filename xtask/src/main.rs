@@ -12,6 +12,7 @@ mod golden;
 mod kit;
 mod page;
 mod pair;
+mod plans;
 mod screen;
 mod shell;
 mod size;
@@ -37,6 +38,8 @@ enum Chore {
     Tidy,
     /// Remake the reference pages from the lists in the code, and what documents tell of speed from records.
     Gen(page::Options),
+    /// Remake the page with the plans of large models.
+    Plans(plans::Options),
     /// Remake the golden files with the scripts that made them.
     Golden(golden::Options),
     /// Time optimizer steps.
@@ -70,6 +73,7 @@ fn main() -> ExitCode {
         Chore::Ci(options) => ci::run(&options),
         Chore::Tidy => tidy::run(),
         Chore::Gen(options) => page::run(&options),
+        Chore::Plans(options) => plans::run(&options),
         Chore::Golden(options) => golden::run(&options),
         Chore::Bench(bench) => bench::run(&bench),
         Chore::Kit(options) => kit::run(&options),

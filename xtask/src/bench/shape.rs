@@ -32,6 +32,8 @@ pub(super) const ALL: &[Shape] = &[
     Shape { name: "qwen3-0.6b", config: || llama([151_936, 1024, 3072, 28, 16, 8, 128]) },
     Shape { name: "llama-7m", config: || llama([4096, 288, 768, 6, 6, 6, 48]) },
     Shape { name: "gpt2-124m", config: gpt2 },
+    Shape { name: "qwen3-moe-17m", config: qwen3_moe },
+    Shape { name: "gpt-oss-130m", config: gpt_oss },
 ];
 
 /// V, D, F, L, H, K and E of a Llama whose head is its embedding.
@@ -52,6 +54,31 @@ fn gpt2() -> Value {
         "vocab_size": 50257, "n_embd": 768, "n_layer": 12, "n_head": 12, "n_positions": 1024, "n_ctx": 1024,
         "layer_norm_epsilon": 1e-5, "attn_pdrop": 0.0, "embd_pdrop": 0.0, "resid_pdrop": 0.0,
         "tie_word_embeddings": true, "bos_token_id": 50256, "eos_token_id": 50256, "torch_dtype": "float32",
+    })
+}
+
+/// Eight experts, of which a token goes to two.
+fn qwen3_moe() -> Value {
+    json!({
+        "architectures": ["Qwen3MoeForCausalLM"], "model_type": "qwen3_moe", "hidden_act": "silu",
+        "vocab_size": 4096, "hidden_size": 256, "intermediate_size": 768, "num_hidden_layers": 6,
+        "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 64, "num_experts": 8,
+        "num_experts_per_tok": 2, "moe_intermediate_size": 384, "norm_topk_prob": true,
+        "decoder_sparse_step": 1, "mlp_only_layers": [], "max_position_embeddings": 4096,
+        "rms_norm_eps": 1e-6, "rope_theta": 1_000_000.0, "attention_bias": false,
+        "tie_word_embeddings": true, "bos_token_id": 1, "eos_token_id": 2, "torch_dtype": "float32",
+    })
+}
+
+/// Sixteen experts, of which a token goes to four.
+fn gpt_oss() -> Value {
+    json!({
+        "architectures": ["GptOssForCausalLM"], "model_type": "gpt_oss", "hidden_act": "silu",
+        "vocab_size": 16_384, "hidden_size": 512, "intermediate_size": 512, "num_hidden_layers": 8,
+        "num_attention_heads": 8, "num_key_value_heads": 2, "head_dim": 64, "num_local_experts": 16,
+        "num_experts_per_tok": 4, "attention_bias": true, "sliding_window": 128,
+        "max_position_embeddings": 4096, "rms_norm_eps": 1e-5, "rope_theta": 150_000.0,
+        "tie_word_embeddings": false, "bos_token_id": 1, "eos_token_id": 2, "torch_dtype": "float32",
     })
 }
 
@@ -106,6 +133,9 @@ fn weights(config: &Value, path: &Path) -> Result<()> {
         let mut info = TensorInfo { shape: parameter.shape.clone(), dtype: Storage::F32 };
         if parameter.turned {
             info.shape.reverse();
+        }
+        if parameter.fused.is_some_and(|fused| fused.turned) && info.shape.len() == 3 {
+            info.shape.swap(1, 2);
         }
         let stream = RefCell::new(Seed(1).stream(&parameter.name));
         let (gain, bias) = (is_gain(&parameter.name), parameter.name.ends_with("bias"));

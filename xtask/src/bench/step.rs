@@ -6,12 +6,13 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 use penname_engine::backend::cpu::isa::Isa;
 use penname_engine::{Device, Keep, Precision};
-use penname_model::Keeping;
-use penname_train::settings::Way;
+use penname_model::{Keeping, Residence};
+use penname_train::Settings;
+use penname_train::settings::{Optimizer, Way};
 use serde_json::{Value, json};
 
 use super::base::Base;
-use super::trained::{Batch, Job, Trained};
+use super::trained::{Batch, Job, Trained, settings};
 use super::{listed, machine, median, peak, profile};
 use crate::Result;
 use crate::screen::say;
@@ -22,7 +23,7 @@ const N_WARM: u64 = 2;
 /// What is timed.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
-    /// A GGUF file, a folder with safetensors, or a shape: smollm2-135m, qwen3-0.6b, gpt2-124m, llama-7m.
+    /// A GGUF file, a folder with safetensors, or a shape of the list in `shape.rs`, such as smollm2-135m.
     #[arg(long)]
     model: PathBuf,
     /// Which weights are changed.
@@ -37,6 +38,18 @@ pub(crate) struct Options {
     /// How the frozen weights are kept in memory; as they are stored unless all are trained.
     #[arg(long, value_enum)]
     base: Option<Base>,
+    /// Train the lengths of rows, too (DoRA).
+    #[arg(long)]
+    dora: bool,
+    /// Keep the moments of the optimizer in a byte each.
+    #[arg(long)]
+    moments_8bit: bool,
+    /// Leave the frozen weights on disk.
+    #[arg(long)]
+    on_disk: bool,
+    /// Linears that get a pair, or `experts`; all linears unless said.
+    #[arg(long)]
+    target: Vec<String>,
     /// Threads; all of the machine's unless said.
     #[arg(long)]
     threads: Option<NonZeroUsize>,
@@ -99,13 +112,24 @@ impl Options {
         }
     }
 
+    fn settings(&self) -> Settings {
+        let way = match self.method {
+            Method::Lora => Way::Lora,
+            Method::Full => Way::Full,
+        };
+        Settings {
+            dora: self.dora,
+            optimizer: if self.moments_8bit { Optimizer::AdamW8 } else { Optimizer::AdamW },
+            residence: if self.on_disk { Residence::Disk } else { Residence::Memory },
+            targets: self.target.clone(),
+            ..settings(way)
+        }
+    }
+
     fn job(&self) -> Result<Job> {
         Ok(Job {
             model: self.model.clone(),
-            way: match self.method {
-                Method::Lora => Way::Lora,
-                Method::Full => Way::Full,
-            },
+            settings: self.settings(),
             batch: self.batch,
             precision: self.precision.into(),
             isa: Isa::best(),

@@ -8,7 +8,7 @@ use penname_engine::backend::cpu::Cpu;
 use penname_engine::backend::cpu::isa::Isa;
 use penname_engine::{Extent, Keep, Precision, Section};
 use penname_ledger::{Seed, Stopwatch};
-use penname_model::{Checkpoint, Keeping, Parameters, Purpose, Setup, build};
+use penname_model::{Checkpoint, Keeping, Parameters, Purpose, Residence, Setup, Shelf, build};
 use penname_token::Sequence;
 use penname_token::pack::{Pack, pack_in_order};
 use penname_train::Settings;
@@ -17,7 +17,7 @@ use penname_train::step::Trainer;
 
 use super::peak::Limits;
 use super::{profile, shape};
-use crate::{Result, pair};
+use crate::{Result, pair, root};
 
 /// Documents, and tokens of each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,8 +44,8 @@ impl FromStr for Batch {
 pub(super) struct Job {
     /// A checkpoint, or the name of a shape.
     pub(super) model: PathBuf,
-    /// Low-rank pairs, or all weights.
-    pub(super) way: Way,
+    /// Which weights are changed, by what, and where the others lie.
+    pub(super) settings: Settings,
     pub(super) batch: Batch,
     pub(super) precision: Precision,
     pub(super) isa: Isa,
@@ -67,7 +67,7 @@ impl Trained {
         let mut device = Cpu::with(job.threads, job.isa);
         let checkpoint = Checkpoint::open(shape::resolve(&job.model)?)?;
         let config = checkpoint.config()?;
-        let settings = settings(job.way);
+        let settings = job.settings.clone();
         let setup = Setup {
             method: settings.method("", &config)?,
             precision: job.precision,
@@ -75,7 +75,13 @@ impl Trained {
             purpose: Purpose::Loss,
         };
         let network = build(&config, &setup)?;
-        let mut parameters = Parameters::load(&checkpoint, &network, job.keeping, &mut device)?;
+        let mut parameters = match settings.residence {
+            Residence::Memory => Parameters::load(&checkpoint, &network, job.keeping, &mut device)?,
+            Residence::Disk => {
+                let shelf = Shelf::new(root().join("bench/work/packed"));
+                Parameters::load_shelved(&checkpoint, &network, job.keeping, &shelf, &mut device)?
+            }
+        };
         parameters.add_pairs(&network, &mut device, |slot| pair::draw(&network, slot, Seed(1), 0.0))?;
         let trainer = Trainer::new(network, &parameters, &settings, job.keep, &mut device)?;
         Ok(Self { device, trainer, pack: pack(job.batch, config.vocab_size)? })
@@ -115,7 +121,8 @@ impl Trained {
     }
 }
 
-fn settings(method: Way) -> Settings {
+/// How the bench trains.
+pub(super) fn settings(method: Way) -> Settings {
     Settings { method, rank: 16, alpha: 32.0, clip: 1.0, weight_decay: 0.01, ..Settings::default() }
 }
 

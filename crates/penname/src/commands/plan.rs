@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use penname_engine::{Device, Keep, Section};
-use penname_model::{Config, Storage, shape};
+use penname_model::{Config, Residence, Storage, shape};
 use penname_train::plan::{self, Ask, Need, Rung};
 use serde_json::{Value, json};
 
@@ -83,7 +83,7 @@ fn subject(args: &Args, desk: &Desk) -> Result<(String, Config, Storage), Failur
         return Ok((base.pulled.origin.clone(), base.config, stored));
     };
     if let Some(shape) = shape::find(text) {
-        return Ok((text.clone(), shape.config()?, Storage::BF16));
+        return Ok((text.clone(), shape.config()?, shape.stored));
     }
     let path = Path::new(text);
     let file: PathBuf = if path.is_dir() { path.join("config.json") } else { path.to_path_buf() };
@@ -96,7 +96,7 @@ fn subject(args: &Args, desk: &Desk) -> Result<(String, Config, Storage), Failur
 }
 
 fn way(train: &penname_train::Settings) -> String {
-    use penname_train::settings::{Base, Rounding, Way};
+    use penname_train::settings::{Base, Optimizer, Rounding, Way};
     let precision = if train.precision == Rounding::Bf16 { "bf16" } else { "f32" };
     let base = match train.base {
         Base::Stored => "as stored",
@@ -105,23 +105,39 @@ fn way(train: &penname_train::Settings) -> String {
         Base::Q8 => "in Q8_0",
         Base::Q4 => "in Q4_0",
     };
+    let place = if train.residence == Residence::Disk { " on disk" } else { "" };
+    let optimizer = if train.optimizer == Optimizer::AdamW8 { ", moments of a byte each" } else { "" };
     match train.method {
-        Way::Full => format!("trained in full in {precision}"),
-        _ => format!("low-rank pairs of rank {} in {precision} beside a base {base}", train.rank),
+        Way::Full => format!("trained in full in {precision}{optimizer}"),
+        Way::Lora => {
+            let pairs = format!("low-rank pairs of rank {} in {precision}{optimizer}", train.rank);
+            format!("{pairs} beside a base {base}{place}")
+        }
     }
 }
 
 fn told(what: &str, need: &Need, free: usize, fits: bool) -> String {
     let mut table = Table::new(&[("", Align::Left), ("", Align::Right), ("", Align::Left)]);
     for (name, held) in &need.weights {
-        let how = format!("{} numbers in {} tensors", count(held.n_numbers as u64), held.n_tensors);
+        let bits = 8.0 * held.bytes as f64 / held.n_numbers.max(1) as f64;
+        let numbers = count(held.n_numbers as u64);
+        let how = format!("{numbers} numbers of {bits:.2} bits, in {} tensors", held.n_tensors);
         table.row([format!("weights, {name}"), bytes(held.bytes as u64), how]);
     }
+    if need.on_disk > 0 {
+        let how = format!("{} of them in memory at one time: two blocks in a row", bytes(need.frozen as u64));
+        table.row(["  of these on disk".to_owned(), bytes(need.on_disk as u64), how]);
+    }
     let numbers = count(need.n_trained as u64);
+    let moments = if need.optimizer < 2 * need.gradients {
+        "two moments of each, in a byte each but for small tensors, and a largest for 256"
+    } else {
+        "two moments of each, 4 bytes"
+    };
     let rows = [
         ("trained", need.trained, format!("{numbers} numbers of 4 bytes")),
         ("gradients", need.gradients, format!("{numbers} numbers of 4 bytes")),
-        ("optimizer", need.optimizer, "two moments of each".to_owned()),
+        ("optimizer", need.optimizer, moments.to_owned()),
         ("copies", need.copies, "how they began, and the best while it is written".to_owned()),
         ("activations", need.activations, keeps(need.keep)),
     ];
@@ -214,7 +230,7 @@ fn shown(need: &Need) -> Value {
     let weights: serde_json::Map<String, Value> =
         need.weights.iter().map(|(name, held)| (name.clone(), json!(held.bytes))).collect();
     json!({
-        "weights": weights, "frozen": need.frozen, "trained": need.trained, "gradients": need.gradients,
+        "weights": weights, "frozen": need.frozen, "on_disk": need.on_disk, "trained": need.trained, "gradients": need.gradients,
         "optimizer": need.optimizer, "activations": need.activations, "io": need.io, "scratch": need.scratch,
         "copies": need.copies, "process": need.process, "total": need.total(), "keep": keeps(need.keep),
         "batch_tokens": need.batch_tokens,

@@ -89,7 +89,7 @@ impl Environment {
                 "cache",
                 self.cache_dir.value.display().to_string(),
                 &self.cache_dir.origin,
-                "fetched base models; PENNAME_HOME moves it",
+                "fetched base models, and those packed to lie on disk; PENNAME_HOME moves it",
             ),
             (
                 "hub.cache",

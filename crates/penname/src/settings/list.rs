@@ -214,6 +214,12 @@ pub(crate) const ALL: &[Key] = &[
         "[]",
         "linears (and `experts`) that get a pair, or with `full` patterns of what is trained; none named means all",
     ),
+    key(
+        "train.optimizer",
+        Kind::Word(&["adamw", "adamw_8bit"]),
+        "adamw",
+        "what turns gradients into weights: AdamW, or AdamW with its moments in a byte each",
+    ),
     key("train.learning_rate", Kind::Real(1e-9, 1.0), "2e-4", "highest learning rate"),
     key("train.epochs", Kind::Real(0.01, 1000.0), "3", "times each example is seen; the effort dial sets it"),
     key("train.steps", Kind::Maybe(&COUNT), "null", "optimizer steps, instead of epochs"),
@@ -265,6 +271,12 @@ pub(crate) const ALL: &[Key] = &[
         "auto",
         "how frozen weights are kept in memory: as stored, rounded, or quantized on loading; auto is as stored, and \
          rounded where the weights themselves are trained",
+    ),
+    key(
+        "train.base_place",
+        Kind::Word(&["memory", "disk"]),
+        "memory",
+        "where frozen weights lie while they are used: in memory, or on disk, from where they are read block by block",
     ),
     key(
         "train.evaluate_every",

@@ -6,6 +6,7 @@ use penname_ledger::event::Event;
 use penname_ledger::manifest::{Found, Order};
 use penname_ledger::run::{Parent, Status};
 use penname_ledger::{Hash, Lock, Manifest, Run, write};
+use penname_model::Shelf;
 use penname_train::settings::{Learn, Origin};
 use penname_train::{Ending, Outcome, Task};
 use serde_json::json;
@@ -117,7 +118,13 @@ impl<'a> Work<'a> {
         write::json(&run.settings(), &record)?;
         let _lock = run.lock()?;
         let outcome = penname_train::finetune(
-            &task(&self.base, &self.sequences, &self.train, (&self.named, self.settings), &run),
+            &task(
+                &self.base,
+                &self.sequences,
+                &self.train,
+                (&self.named, self.settings),
+                (&run, &self.desk.shelf()),
+            ),
             &mut self.device,
             self.desk.witness(),
             self.desk.stop(),
@@ -132,7 +139,13 @@ impl<'a> Work<'a> {
     pub(crate) fn resume(mut self, run: Run) -> Result<(Run, Outcome), Failure> {
         let _lock: Lock = run.lock()?;
         let outcome = penname_train::resume(
-            &task(&self.base, &self.sequences, &self.train, (&self.named, self.settings), &run),
+            &task(
+                &self.base,
+                &self.sequences,
+                &self.train,
+                (&self.named, self.settings),
+                (&run, &self.desk.shelf()),
+            ),
             &mut self.device,
             self.desk.witness(),
             self.desk.stop(),
@@ -180,7 +193,7 @@ fn task<'t>(
     sequences: &'t sequences::Sequences,
     train: &'t penname_train::Settings,
     (named, settings): (&'t str, &'t Settings),
-    run: &'t Run,
+    (run, shelf): (&'t Run, &'t Shelf),
 ) -> Task<'t> {
     Task {
         checkpoint: &base.checkpoint,
@@ -192,6 +205,7 @@ fn task<'t>(
         settings: train,
         seed: settings.seed,
         run,
+        shelf,
     }
 }
 

@@ -2,8 +2,9 @@
 
 use penname_engine::Device;
 use penname_ledger::{Choice, Event, Witness};
+use penname_model::Residence;
 use penname_token::Sequence;
-use penname_train::settings::{Base, Learn, Rounding, Shape, Way};
+use penname_train::settings::{Base, Learn, Optimizer, Rounding, Shape, Way};
 use penname_train::{Settings as Resolved, dial};
 
 use crate::failure::{Failure, Kind};
@@ -81,6 +82,7 @@ pub(crate) fn resolve(
         dora: train.dora,
         lora_plus: train.lora_plus,
         targets: train.targets.clone(),
+        optimizer: optimizer(&train.optimizer)?,
         learning_rate: train.learning_rate,
         warmup: train.warmup,
         schedule: shape(&train.schedule)?,
@@ -99,6 +101,7 @@ pub(crate) fn resolve(
         checkpoint_every: automatic(train.checkpoint_every, evaluate_every),
         precision: precision(&train.precision, device, witness)?,
         base: base(train, witness)?,
+        residence: residence(&train.base_place)?,
         ..Resolved::default()
     };
     announce(&settings, per_epoch, n_sequences, witness);
@@ -164,6 +167,18 @@ pub(crate) fn base(train: &Train, witness: &dyn Witness) -> Result<Base, Failure
     }
 }
 
+/// Where frozen weights lie.
+///
+/// # Errors
+/// When the word is none of those known.
+pub(crate) fn residence(word: &str) -> Result<Residence, Failure> {
+    match word {
+        "memory" => Ok(Residence::Memory),
+        "disk" => Ok(Residence::Disk),
+        _ => Err(unknown("train.base_place", word, "memory or disk")),
+    }
+}
+
 /// What products round their inputs to.
 ///
 /// # Errors
@@ -192,6 +207,14 @@ fn way(word: &str) -> Result<Way, Failure> {
         "lora" => Ok(Way::Lora),
         "full" => Ok(Way::Full),
         _ => Err(unknown("train.method", word, "lora or full")),
+    }
+}
+
+fn optimizer(word: &str) -> Result<Optimizer, Failure> {
+    match word {
+        "adamw" => Ok(Optimizer::AdamW),
+        "adamw_8bit" => Ok(Optimizer::AdamW8),
+        _ => Err(unknown("train.optimizer", word, "adamw or adamw_8bit")),
     }
 }
 

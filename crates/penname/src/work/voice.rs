@@ -5,8 +5,8 @@ use penname_engine::backend::cpu::Cpu;
 use penname_infer::{Loading, Model, Weights};
 use penname_ledger::Run;
 use penname_ledger::run::Status;
-use penname_model::Checkpoint;
 use penname_model::peft::load_adapter;
+use penname_model::{Checkpoint, Residence};
 use penname_token::{Message, Renderer, Role, Template, template};
 use penname_train::settings::Rounding;
 
@@ -59,7 +59,12 @@ impl Voice {
             (weights, Some(Weights::load(&base.checkpoint, None, loading, &mut device)?))
         } else {
             let adapter = load_adapter(&run.adapter())?;
-            (Weights::load(&base.checkpoint, Some(&adapter), loading, &mut device)?, None)
+            let (base, adapter) = (&base.checkpoint, Some(&adapter));
+            let weights = match training::residence(&settings.train.base_place)? {
+                Residence::Memory => Weights::load(base, adapter, loading, &mut device)?,
+                Residence::Disk => Weights::load_shelved(base, adapter, loading, &desk.shelf(), &mut device)?,
+            };
+            (weights, None)
         };
         Ok(Self { run, contract, renderer, device, base, weights })
     }

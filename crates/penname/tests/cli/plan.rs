@@ -52,3 +52,36 @@ fn a_folder_with_nothing_but_its_configuration_is_enough() {
     assert_eq!(said.code, 2, "{said:?}");
     assert!(said.err.contains("hint: shapes: smollm2-135m, gpt2"), "{}", said.err);
 }
+
+#[test]
+fn a_base_that_does_not_fit_may_stay_on_disk() {
+    let bench = Bench::new();
+    let args = ["plan", "--shape", "qwen3-0.6b", "--memory", "1GB", "--set", "train.base_weights=nf4"];
+    let small = [&args[..], &["--set", "train.batch_tokens=128"]].concat();
+    let (code, objects) = bench.json(&small);
+    let resident = result(&objects)["need"].clone();
+    assert_eq!((code, resident["on_disk"].as_u64()), (0, Some(0)));
+    let (code, objects) = bench.json(&[&small[..], &["--set", "train.base_place=disk"]].concat());
+    let plan = result(&objects);
+    let need = &plan["need"];
+    assert_eq!(code, 0, "{need}");
+    let [all, there] = [&resident, need].map(|need| need["frozen"].as_u64().unwrap());
+    // All but vectors lies on disk; an embedding and a block of the 28 are there at one time.
+    assert!(need["on_disk"].as_u64().unwrap() > all - (1 << 20), "{need}");
+    assert!(there < all && there > all - need["on_disk"].as_u64().unwrap(), "{need}");
+    let same = |part: &str| assert_eq!(need[part], resident[part], "{part}");
+    ["trained", "gradients", "optimizer", "io", "scratch"].into_iter().for_each(same);
+    assert!(plan["longest_batch_tokens"].as_u64() > Some(128));
+}
+
+#[test]
+fn gpt_oss_is_planned_as_it_is_published() {
+    let (code, objects) = Bench::new().json(&["plan", "--shape", "gpt-oss-20b", "--memory", "24GB"]);
+    assert_eq!(code, 0, "{objects:?}");
+    let weights = &result(&objects)["need"]["weights"];
+    // 24 layers of 32 experts with (2 · 2880 + 2880) · 2880 numbers of 4.25 bits.
+    let experts = 24 * 32 * 3 * 2880 * 2880 * 17 / 32;
+    assert_eq!(weights["MXFP4"].as_u64(), Some(experts));
+    // Embedding, head and attention in bf16.
+    assert!((2_500_000_000..3_700_000_000).contains(&weights["bf16"].as_u64().unwrap()), "{weights}");
+}

@@ -22,7 +22,7 @@ use self::sheet::Sheet;
 use super::peak::{self, Limits};
 use super::profile::{self, Profile, Share};
 use super::shape;
-use super::trained::{Batch, Job, Trained};
+use super::trained::{Batch, Job, Trained, settings};
 use crate::Result;
 use crate::screen::{say, tell};
 
@@ -84,7 +84,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
                 for &tokens in &options.rows {
                     let batch = Batch { documents: 1, tokens };
                     let (model_path, keep, keeping) = (folder.clone(), Keep::All, Keeping::Rounded);
-                    let job = Job { model: model_path, way, batch, precision, isa, threads, keep, keeping };
+                    let settings = settings(way);
+                    let job = Job { model: model_path, settings, batch, precision, isa, threads, keep, keeping };
                     let profile = profile_of(&job, limits, options.passes)?;
                     let what = json!({ "path": path, "model": model, "method": name, "rows": tokens });
                     let lines = lines(&what, &profile, limits, options.passes);
