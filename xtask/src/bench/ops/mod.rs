@@ -85,7 +85,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
                     let batch = Batch { documents: 1, tokens };
                     let (model_path, keep, keeping) = (folder.clone(), Keep::All, Keeping::Rounded);
                     let settings = settings(way);
-                    let job = Job { model: model_path, settings, batch, precision, isa, threads, keep, keeping };
+                    let job =
+                        Job { model: model_path, settings, batch, precision, isa, threads, keep, keeping };
                     let profile = profile_of(&job, limits, options.passes)?;
                     let what = json!({ "path": path, "model": model, "method": name, "rows": tokens });
                     let lines = lines(&what, &profile, limits, options.passes);
