@@ -133,6 +133,10 @@ fn what_is_said_is_what_is_taken() {
             .into_iter()
             .flat_map(move |precision| ways.map(|way| (config, precision, way)))
     }) {
+        if way.2 && config.experts.is_some() {
+            // Held weights are zeros: rows of no length send tokens nowhere.
+            continue;
+        }
         let mut device = Cpu::with(threads, Isa::best());
         let settings = settings(config, way, precision);
         let (trainer, taken, whole) = measured(config, &settings, &mut device);

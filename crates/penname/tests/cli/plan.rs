@@ -56,7 +56,7 @@ fn a_folder_with_nothing_but_its_configuration_is_enough() {
 #[test]
 fn a_base_that_does_not_fit_may_stay_on_disk() {
     let bench = Bench::new();
-    let args = ["plan", "--shape", "qwen3-0.6b", "--memory", "1GB", "--set", "train.base_weights=nf4"];
+    let args = ["plan", "--shape", "qwen3-0.6b", "--memory", "2GB", "--set", "train.base_weights=nf4"];
     let small = [&args[..], &["--set", "train.batch_tokens=128"]].concat();
     let (code, objects) = bench.json(&small);
     let resident = result(&objects)["need"].clone();
