@@ -169,14 +169,14 @@ pub fn choose(ask: &Ask<'_>, free: usize, device: &dyn Device) -> Result<Need> {
         }
         last = Some(found);
     }
-    let n_layers = ask.config.n_layers;
-    let all = need(ask, Keep::BlockInputs, device)?;
-    if all.total() > limit {
-        let least = last.filter(|last| last.total() < all.total()).unwrap_or(all);
+    let least = least(ask, device)?;
+    if least.total() > limit {
+        let least = last.filter(|last| last.total() < least.total()).unwrap_or(least);
         return Err(Error::Memory { needed: least.total(), free, with_half_the_rows: half(ask, device)? });
     }
     // The first blocks wait longest for the backward pass, so they are the first to be let go.
-    let (mut too_few, mut enough, mut best) = (0, n_layers, all);
+    let most = if let Keep::Blocks(n) = least.keep { n } else { ask.config.n_layers };
+    let (mut too_few, mut enough, mut best) = (0, most, least);
     while too_few + 1 < enough {
         let middle = too_few.midpoint(enough);
         let found = need(ask, Keep::Blocks(middle), device)?;
@@ -189,9 +189,25 @@ pub fn choose(ask: &Ask<'_>, free: usize, device: &dyn Device) -> Result<Need> {
     Ok(best)
 }
 
+/// What is needed with as little kept as saves memory: only the inputs of blocks, of all or of all but
+/// the last. That is the first the backward pass comes to, so what it made hardly waits, and making it
+/// again takes room of its own.
+///
+/// # Errors
+/// When the settings do not fit the model.
+pub fn least(ask: &Ask<'_>, device: &dyn Device) -> Result<Need> {
+    let all = need(ask, Keep::BlockInputs, device)?;
+    let n_others = ask.config.n_layers.saturating_sub(1);
+    if n_others == 0 {
+        return Ok(all);
+    }
+    let others = need(ask, Keep::Blocks(n_others), device)?;
+    Ok(if others.total() <= all.total() { others } else { all })
+}
+
 fn half(ask: &Ask<'_>, device: &dyn Device) -> Result<usize> {
     let settings = Settings { batch_tokens: (ask.settings.batch_tokens / 2).max(2), ..ask.settings.clone() };
-    Ok(need(&Ask { settings: &settings, ..*ask }, Keep::BlockInputs, device)?.total())
+    Ok(least(&Ask { settings: &settings, ..*ask }, device)?.total())
 }
 
 /// The longest micro-batch that fits `free` bytes, proven by a step on a device that counts; `None`
@@ -203,7 +219,7 @@ pub fn longest(ask: &Ask<'_>, free: usize, device: &dyn Device) -> Result<Option
     let limit = free / 10 * 9;
     let with = |rows: usize| {
         let settings = Settings { batch_tokens: rows, ..ask.settings.clone() };
-        need(&Ask { settings: &settings, ..*ask }, Keep::BlockInputs, device)
+        least(&Ask { settings: &settings, ..*ask }, device)
     };
     let most = ask.config.context.clamp(STEP_ROWS, 1 << 17) / STEP_ROWS;
     let (mut fits, mut too_long) = (0, most + 1);
@@ -249,7 +265,7 @@ pub fn ladder(ask: &Ask<'_>, device: &dyn Device) -> Result<Vec<Rung>> {
     let now = ask.settings;
     let mut rungs = Vec::new();
     let mut add = |change: String, price: &'static str, settings: Settings| -> Result<()> {
-        let need = need(&Ask { settings: &settings, ..*ask }, Keep::BlockInputs, device)?;
+        let need = least(&Ask { settings: &settings, ..*ask }, device)?;
         rungs.push(Rung { change, price, need });
         Ok(())
     };

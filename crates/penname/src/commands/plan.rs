@@ -55,7 +55,7 @@ pub(crate) fn run(args: &Args, desk: &Desk) -> Result<(), Failure> {
     let chosen = plan::choose(&ask, free, &device);
     let need = match &chosen {
         Ok(need) => need.clone(),
-        Err(_) => plan::need(&ask, Keep::BlockInputs, &device)?,
+        Err(_) => plan::least(&ask, &device)?,
     };
     let longest = plan::longest(&ask, free, &device)?;
     let rungs = plan::ladder(&ask, &device)?;

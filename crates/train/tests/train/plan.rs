@@ -30,29 +30,31 @@ fn as_few_blocks_as_must_be_are_computed_again() {
             Settings { method, batch_tokens: 1024, precision: Rounding::F32, ..Settings::default() };
         let ask = Ask { config: &config, settings: &settings, stored: Storage::F32 };
         let need = |keep| plan::need(&ask, keep, &device).unwrap();
-        let least = need(Keep::BlockInputs).total();
         let by_blocks: Vec<Need> = (1..LAYERS).map(|n| need(Keep::Blocks(n))).collect();
         assert!(
             by_blocks.windows(2).all(|pair| pair[1].total() < pair[0].total()),
             "{method:?}: each block helps"
         );
+        let all: Vec<Need> = by_blocks.iter().cloned().chain([need(Keep::BlockInputs)]).collect();
         let mut seen = Vec::new();
-        for wanted in by_blocks.iter().map(Need::total) {
-            // The least that is free for this many bytes to be within nine tenths, and one byte less.
+        for wanted in all.iter().map(Need::total) {
+            // As much as is free where this many bytes are within nine tenths of it, and a little less.
             let free = wanted.div_ceil(9) * 10;
             for free in [free, free - 20] {
-                let chosen = plan::choose(&ask, free, &device).unwrap();
-                let fits = |total: usize| total <= free / 10 * 9;
-                let fewest = by_blocks.iter().find(|need| fits(need.total()));
-                assert_eq!(chosen.keep, fewest.map_or(Keep::BlockInputs, |need| need.keep), "{free} free");
-                assert!(fits(chosen.total()));
-                seen.push(chosen.keep);
+                let fits = |need: &&Need| need.total() <= free / 10 * 9;
+                match (plan::choose(&ask, free, &device), all.iter().find(fits)) {
+                    (Ok(chosen), Some(fewest)) => assert_eq!(chosen.keep, fewest.keep, "{free} free"),
+                    (Err(Error::Memory { needed, .. }), None) => assert!(needed > free / 10 * 9),
+                    (found, expected) => panic!("{free} free: {found:?}, expected {expected:?}"),
+                }
+                seen.extend(all.iter().find(fits).map(|need| need.keep));
             }
         }
         seen.dedup();
         assert!(seen.len() >= LAYERS - 1, "{method:?}: {seen:?}");
-        let all = plan::choose(&ask, 100 * least, &device).unwrap();
-        assert_eq!(all.keep, Keep::All);
+        let least = all.iter().map(Need::total).min().unwrap();
+        assert_eq!(plan::least(&ask, &device).unwrap().total(), least);
+        assert_eq!(plan::choose(&ask, 100 * least, &device).unwrap().keep, Keep::All);
         let refused = plan::choose(&ask, least / 9 * 10 - 100, &device);
         assert!(matches!(refused, Err(Error::Memory { needed, .. }) if needed == least), "{refused:?}");
     }
