@@ -228,6 +228,9 @@ impl Parameters {
     }
 }
 
+/// Memory of a frozen parameter, and the storage it has there.
+type Frozen = (BufferId, String);
+
 /// Where frozen parameters go.
 pub(crate) enum Home<'a> {
     /// To the device.
@@ -248,9 +251,9 @@ impl Home<'_> {
     fn settle(
         &mut self,
         parameter: &Parameter,
-        freeze: &dyn Fn(&mut dyn Device) -> Result<(BufferId, String)>,
+        freeze: &dyn Fn(&mut dyn Device) -> Result<Frozen>,
         device: &mut dyn Device,
-    ) -> Result<Option<(BufferId, String)>> {
+    ) -> Result<Option<Frozen>> {
         match self {
             Self::Shelf(shelved) if is_matrix(parameter) => shelved.adopt(parameter, device).map(Some),
             Self::Making(_) if !is_matrix(parameter) => Ok(None),

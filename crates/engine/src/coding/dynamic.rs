@@ -76,7 +76,7 @@ const fn cut(idx: usize, n: usize) -> f32 {
     let (low, high) = (0.1_f32, 1.0_f32);
     let step = (high - low) / n as f32;
     // Products of these are exact in f64, so each point is rounded once.
-    if idx < (n + 1) / 2 {
+    if idx < n.div_ceil(2) {
         (low as f64 + step as f64 * idx as f64) as f32
     } else {
         (high as f64 - step as f64 * (n - idx) as f64) as f32
