@@ -1,8 +1,8 @@
 //! PDF, which holds pictures of pages and not writing: the words are found again by engines, tried in
 //! order, each in a child process with limits, so that no file can take this one down.
 //!
-//! What an engine found is judged ([`verdict`]); what belongs to the page and not to the text is cut
-//! by [`page`]. A file nobody could read gets a reason a person can act on.
+//! What an engine found is judged (`verdict`); what belongs to the page and not to the text is cut
+//! by `page`. A file nobody could read gets a reason a person can act on.
 
 mod child;
 mod engine;

@@ -4,7 +4,7 @@
 //! posted to nobody is a text, and so is a thread of its own. Each of its words is used once.
 //! Where everybody is the voice, each post is paired with replies to it.
 //!
-//! It knows nothing of any service: [`reddit`] and [`tweet`] make [`Node`]s.
+//! It knows nothing of any service: `reddit` and [`tweet`] make `Node`s.
 
 pub(super) mod reddit;
 pub mod tweet;

@@ -1,7 +1,7 @@
 //! Transcripts: chats saved from a page, logs of rooms, interviews, read by a [`profile`].
 //!
 //! Two ways to be cut: where a profile knows openers of questions, each question with its answers
-//! is a document; otherwise the turns of named speakers become conversations, by [`super::talk`].
+//! is a document; otherwise the turns of named speakers become conversations, by `talk`.
 //! Labels are never written into the text, so reading a text that carries them gives the same.
 
 pub mod profile;

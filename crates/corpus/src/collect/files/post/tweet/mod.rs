@@ -1,6 +1,6 @@
 //! Tweets: the owner's archive and every shape in which others save them.
 //!
-//! Which fields hold what is a matter of [`shape`]; which tweets are wanted, of [`preset`]. A tweet
+//! Which fields hold what is a matter of `shape`; which tweets are wanted, of [`preset`]. A tweet
 //! may stand anywhere in a record, and stands there more than once in the answers of the service.
 
 pub mod preset;
