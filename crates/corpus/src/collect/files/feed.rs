@@ -27,11 +27,7 @@ pub(super) const FORMAT: Format = Format {
 };
 
 fn claims(source: &Source<'_>) -> Option<Claim> {
-    let mut end = source.text.len().min(SNIFFED);
-    while !source.text.is_char_boundary(end) {
-        end -= 1;
-    }
-    let head = source.text[..end].trim_start();
+    let head = source.head(SNIFFED).trim_start();
     let opens = ["<rss", "<feed", "<rdf:RDF"].iter().any(|tag| head.contains(tag));
     let is_xml = head.starts_with("<?xml") || opens && head.starts_with('<');
     if is_xml && opens {
@@ -184,28 +180,18 @@ impl Walk {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::with_source;
+    use super::super::tests::{assert_accounted, posts, with_source};
     use super::*;
     use crate::Settings;
     use expect_test::{Expect, expect};
-    use std::fmt::Write;
-
     fn check(text: &str, expected: Expect) {
         let settings = Settings { voice: vec!["ann".into()], ..Settings::default() };
         let reading = with_source("feed.xml", text, &settings, |source| {
             assert!(claims(source).is_some());
             read(source)
         });
-        let held: u64 = reading.documents.iter().map(|d| d.given).sum();
-        assert_eq!(chars(text) + reading.tally.added, held + reading.tally.dropped_chars());
-        let mut seen = String::new();
-        for document in &reading.documents {
-            let title = document.title.as_ref().map_or("-", |title| title.text.as_str());
-            writeln!(seen, "{title}: {:?} {:?}", document.voice(), document.date).unwrap();
-        }
-        reading.tally.dropped.iter().for_each(|(why, n)| writeln!(seen, "{why}: {n}").unwrap());
-        reading.issues.iter().for_each(|i| writeln!(seen, "{:?}: {}", i.code, i.detail).unwrap());
-        expected.assert_eq(&seen);
+        assert_accounted(&reading, chars(text));
+        expected.assert_eq(&posts(&reading));
     }
 
     #[test]

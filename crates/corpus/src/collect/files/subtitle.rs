@@ -160,7 +160,7 @@ fn is_name(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::super::chars;
-    use super::super::tests::with_source;
+    use super::super::tests::{assert_accounted, with_source};
     use super::*;
     use crate::Settings;
     use crate::document::Body;
@@ -170,8 +170,7 @@ mod tests {
     fn check(path: &str, text: &str, expected: Expect) {
         let settings = Settings { voice: vec!["Ann".into()], ..Settings::default() };
         let reading = with_source(path, text, &settings, |source| (FORMAT.read)(source));
-        let held: u64 = reading.documents.iter().map(|d| d.given).sum();
-        assert_eq!(chars(text) + reading.tally.added, held + reading.tally.dropped_chars());
+        assert_accounted(&reading, chars(text));
         let mut seen = String::new();
         for document in &reading.documents {
             match &document.body {

@@ -176,7 +176,7 @@ fn records(source: &Source<'_>, table: &Table, reading: &mut Reading) {
 #[cfg(test)]
 mod tests {
     use super::super::chars;
-    use super::super::tests::with_source;
+    use super::super::tests::{assert_accounted, with_source};
     use super::*;
     use crate::Settings;
     use crate::document::Body;
@@ -186,8 +186,7 @@ mod tests {
     fn check(text: &str, expected: Expect) {
         let settings = Settings { voice: vec!["Ann".into()], ..Settings::default() };
         let reading = with_source("a.csv", text, &settings, |source| (FORMAT.read)(source));
-        let held: u64 = reading.documents.iter().map(|d| d.given).sum();
-        assert_eq!(chars(text) + reading.tally.added, held + reading.tally.dropped_chars());
+        assert_accounted(&reading, chars(text));
         let mut seen = String::new();
         for document in &reading.documents {
             let title = document.title.as_ref().map_or("", |title| title.text.as_str());

@@ -27,11 +27,7 @@ const STRENGTH: u8 = 110;
 
 /// Claims a text that holds all of the first words near its beginning, and one of the second.
 fn sniff(source: &Source<'_>, service: &str, all: &[&str], any: &[&str]) -> Option<Claim> {
-    let mut end = source.text.len().min(SNIFFED);
-    while !source.text.is_char_boundary(end) {
-        end -= 1;
-    }
-    let head = &source.text[..end];
+    let head = source.head(SNIFFED);
     let has = |word: &&str| head.contains(*word);
     let is_json = head.trim_start().starts_with(['{', '[']);
     let found = is_json && all.iter().all(has) && (any.is_empty() || any.iter().any(has));

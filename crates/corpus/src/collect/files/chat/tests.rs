@@ -4,28 +4,21 @@ use std::fmt::Write;
 
 use expect_test::{Expect, expect};
 
-use super::super::tests::with_source;
+use super::super::tests::{assert_accounted, exchange, rest, with_source};
 use super::super::{Reading, chars, choose};
 use crate::Settings;
-use crate::document::{Body, Speaker};
+use crate::document::Body;
 
 fn shown(reading: &Reading) -> String {
     let mut seen = String::new();
     for document in &reading.documents {
         match &document.body {
             Body::Text(text) => write!(seen, "{text:?}").unwrap(),
-            Body::Turns(turns) => {
-                let side = |speaker| if speaker == Speaker::Voice { "V" } else { "O" };
-                let turns: Vec<_> =
-                    turns.iter().map(|t| format!("{} {:?}", side(t.speaker), t.text)).collect();
-                seen += &turns.join(" / ");
-            }
+            Body::Turns(turns) => seen += &exchange(turns),
         }
         writeln!(seen, " {}", document.date.as_deref().unwrap_or("-")).unwrap();
     }
-    reading.tally.dropped.iter().for_each(|(why, n)| writeln!(seen, "{why}: {n}").unwrap());
-    reading.issues.iter().for_each(|i| writeln!(seen, "{:?}: {}", i.severity, i.detail).unwrap());
-    seen
+    seen + &rest(reading)
 }
 
 fn check(path: &str, format: &str, text: &str, expected: Expect) {
@@ -34,8 +27,7 @@ fn check(path: &str, format: &str, text: &str, expected: Expect) {
         let (found, why) = choose(source);
         assert_eq!(found.name, format, "{why}");
         let reading = (found.read)(source);
-        let held: u64 = reading.documents.iter().map(|d| d.given).sum();
-        assert_eq!(chars(text) + reading.tally.added, held + reading.tally.dropped_chars(), "{reading:?}");
+        assert_accounted(&reading, chars(text));
         expected.assert_eq(&shown(&reading));
     });
 }

@@ -1,10 +1,8 @@
 //! Pages written by us in the ways pages are built.
 
-use std::fmt::Write;
-
 use expect_test::{Expect, expect};
 
-use super::super::tests::with_source;
+use super::super::tests::{assert_accounted, posts, with_source};
 use super::super::{Reading, chars};
 use super::FORMAT;
 use crate::Settings;
@@ -12,21 +10,13 @@ use crate::issue::Code;
 
 fn read(text: &str) -> Reading {
     let reading = with_source("p.html", text, &Settings::default(), |source| (FORMAT.read)(source));
-    let held: u64 = reading.documents.iter().map(|d| d.given).sum();
-    assert_eq!(chars(text) + reading.tally.added, held + reading.tally.dropped_chars());
+    assert_accounted(&reading, chars(text));
     reading
 }
 
 fn check(text: &str, expected: Expect) {
     let reading = read(text);
-    let mut seen = String::new();
-    for document in &reading.documents {
-        let title = document.title.as_ref().map_or("-", |title| title.text.as_str());
-        writeln!(seen, "{title}: {:?} {:?}", document.voice(), document.date).unwrap();
-    }
-    reading.tally.dropped.iter().for_each(|(why, n)| writeln!(seen, "{why}: {n}").unwrap());
-    reading.issues.iter().for_each(|i| writeln!(seen, "{:?}: {}", i.code, i.detail).unwrap());
-    expected.assert_eq(&seen);
+    expected.assert_eq(&posts(&reading));
 }
 
 #[test]

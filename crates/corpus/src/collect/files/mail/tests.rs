@@ -5,36 +5,28 @@ use std::fmt::Write;
 use expect_test::{Expect, expect};
 
 use super::super::open;
-use super::super::tests::with_source;
+use super::super::tests::{assert_accounted, exchange, rest, with_source};
 use crate::Settings;
-use crate::document::{Body, Speaker};
+use crate::document::Body;
 
 fn check(path: &str, bytes: &[u8], expected: Expect) {
     let settings = Settings { voice: vec!["ann@x.y".into()], ..Settings::default() };
     let opened = open::open(path, bytes, &settings).unwrap();
     let reading =
         with_source(path, &opened.decoded.text, &settings, |source| (opened.format.unwrap().0.read)(source));
-    let held: u64 = reading.documents.iter().map(|d| d.given).sum();
     assert_eq!(opened.decoded.given, bytes.len() as u64);
-    assert_eq!(opened.decoded.given + reading.tally.added, held + reading.tally.dropped_chars());
+    assert_accounted(&reading, opened.decoded.given);
     let mut seen = String::new();
     for document in &reading.documents {
         match &document.body {
             Body::Text(text) => {
                 write!(seen, "{:?}: {text:?}", document.title.as_ref().unwrap().text).unwrap()
             }
-            Body::Turns(turns) => {
-                let side = |speaker| if speaker == Speaker::Voice { "V" } else { "O" };
-                let turns: Vec<_> =
-                    turns.iter().map(|t| format!("{} {:?}", side(t.speaker), t.text)).collect();
-                seen += &turns.join(" / ");
-            }
+            Body::Turns(turns) => seen += &exchange(turns),
         }
         seen += "\n";
     }
-    reading.tally.dropped.iter().for_each(|(why, n)| writeln!(seen, "{why}: {n}").unwrap());
-    reading.issues.iter().for_each(|i| writeln!(seen, "{:?}: {}", i.severity, i.detail).unwrap());
-    expected.assert_eq(&seen);
+    expected.assert_eq(&(seen + &rest(&reading)));
 }
 
 const BOX: &[u8] = b"From bob@x.y Mon May  3 10:00:00 2021\r\nFrom: Bob <bob@x.y>\r\nDate: Mon, 3 May 2021 10:00:00 +0000\r\n\

@@ -4,11 +4,11 @@ use std::fmt::Write;
 
 use expect_test::{Expect, expect};
 
-use super::super::tests::with_source;
+use super::super::tests::{assert_accounted, exchange, with_source};
 use super::super::{Reading, chars, choose};
 use super::tweet::preset::Preset;
 use crate::Settings;
-use crate::document::{Body, Speaker};
+use crate::document::Body;
 
 fn shown(reading: &Reading) -> String {
     let mut seen = String::new();
@@ -18,12 +18,7 @@ fn shown(reading: &Reading) -> String {
                 let title = document.title.as_ref().map_or("", |title| title.text.as_str());
                 write!(seen, "{title}: {text:?}").unwrap();
             }
-            Body::Turns(turns) => {
-                let side = |speaker| if speaker == Speaker::Voice { "V" } else { "O" };
-                let turns: Vec<_> =
-                    turns.iter().map(|t| format!("{} {:?}", side(t.speaker), t.text)).collect();
-                seen += &turns.join(" / ");
-            }
+            Body::Turns(turns) => seen += &exchange(turns),
         }
         seen += "\n";
     }
@@ -40,8 +35,7 @@ fn check_as(settings: &Settings, path: &str, format: &str, text: &str, expected:
         let (found, why) = choose(source);
         assert_eq!(found.name, format, "{why}");
         let reading = (found.read)(source);
-        let held: u64 = reading.documents.iter().map(|d| d.given).sum();
-        assert_eq!(chars(text) + reading.tally.added, held + reading.tally.dropped_chars(), "{reading:?}");
+        assert_accounted(&reading, chars(text));
         expected.assert_eq(&shown(&reading));
     });
 }

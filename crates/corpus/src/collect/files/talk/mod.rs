@@ -195,12 +195,10 @@ impl Dialogue {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::with_source;
+    use super::super::tests::{assert_accounted, conversations, with_source};
     use super::*;
     use crate::Settings;
     use expect_test::{Expect, expect};
-    use std::fmt::Write;
-
     fn said(lines: &str) -> Vec<Said> {
         let one = |line: &str| {
             let (at, rest) = line.split_once(' ').unwrap();
@@ -218,17 +216,8 @@ mod tests {
         let said = said(lines);
         let given: u64 = said.iter().map(|said| chars(&said.text)).sum();
         with_source("p", "", &settings, |source| tell(source, said, &mut reading));
-        let held: u64 = reading.documents.iter().map(|d| d.given).sum();
-        assert_eq!(given + reading.tally.added, held + reading.tally.dropped_chars());
-        let mut seen = String::new();
-        for document in &reading.documents {
-            let Body::Turns(turns) = &document.body else { continue };
-            let turns: Vec<_> = turns.iter().map(|t| format!("{:?} {:?}", t.speaker, t.text)).collect();
-            writeln!(seen, "{}", turns.join(" / ")).unwrap();
-        }
-        reading.tally.dropped.iter().for_each(|(why, n)| writeln!(seen, "{why}: {n}").unwrap());
-        reading.issues.iter().for_each(|i| writeln!(seen, "{:?}: {}", i.severity, i.detail).unwrap());
-        expected.assert_eq(&seen);
+        assert_accounted(&reading, given);
+        expected.assert_eq(&conversations(&reading));
     }
 
     #[test]

@@ -1,41 +1,25 @@
 //! Transcripts as people keep them, read by the built-in profiles.
 
-use std::fmt::Write;
-
 use expect_test::{Expect, expect};
 
-use super::super::tests::with_source;
+use super::super::tests::{assert_accounted, conversations, with_source};
 use super::super::{Reading, chars, choose as choose_format};
 use super::FORMAT;
 use crate::Settings;
-use crate::document::Body;
-
-fn shown(reading: &Reading) -> String {
-    let mut seen = String::new();
-    for document in &reading.documents {
-        let Body::Turns(turns) = &document.body else { continue };
-        let turns: Vec<_> = turns.iter().map(|t| format!("{:?} {:?}", t.speaker, t.text)).collect();
-        writeln!(seen, "{}", turns.join(" / ")).unwrap();
-    }
-    reading.tally.dropped.iter().for_each(|(why, n)| writeln!(seen, "{why}: {n}").unwrap());
-    reading.issues.iter().for_each(|i| writeln!(seen, "{:?}: {}", i.severity, i.detail).unwrap());
-    seen
-}
 
 fn read(voice: &str, path: &str, text: &str, settings: Settings) -> (String, Reading) {
     let settings = Settings { voice: vec![voice.to_owned()], ..settings };
     with_source(path, text, &settings, |source| {
         let (format, why) = choose_format(source);
         let reading = (format.read)(source);
-        let held: u64 = reading.documents.iter().map(|d| d.given).sum();
-        assert_eq!(chars(text) + reading.tally.added, held + reading.tally.dropped_chars(), "{reading:?}");
+        assert_accounted(&reading, chars(text));
         (format!("{} ({why})", format.name), reading)
     })
 }
 
 fn check(voice: &str, text: &str, expected: Expect) {
     let (format, reading) = read(voice, "p.md", text, Settings::default());
-    expected.assert_eq(&format!("{format}\n{}", shown(&reading)));
+    expected.assert_eq(&format!("{format}\n{}", conversations(&reading)));
 }
 
 const CHAT: &str = "The Kettle Hour, live\nMay 3, 2024 at 12:00 p.m.\n\nQ. The kettle\nIt sings at night.\n2 Likes\nShould I worry?\n\
@@ -128,5 +112,5 @@ fn nobody_named_is_a_question_to_the_person() {
         format marks: 59
         Bad: whose voice is it? name one of them in `corpus.voice`: a (3), b (2)
     "#]]
-    .assert_eq(&shown(&reading));
+    .assert_eq(&conversations(&reading));
 }

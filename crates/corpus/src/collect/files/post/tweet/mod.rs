@@ -32,11 +32,7 @@ pub(in super::super) const FORMAT: Format = Format {
 };
 
 fn claims(source: &Source<'_>) -> Option<Claim> {
-    let mut end = source.text.len().min(SNIFFED);
-    while !source.text.is_char_boundary(end) {
-        end -= 1;
-    }
-    let head = source.text[..end].trim_start();
+    let head = source.head(SNIFFED).trim_start();
     let has = |words: &[&str]| words.iter().all(|word| head.contains(word));
     if head.starts_with("window.YTD.") && head.contains("tweet") {
         return claim(110, "it is an archive of tweets");
