@@ -52,13 +52,13 @@ pub(super) fn exchange(turns: &[Turn]) -> String {
 
 /// Conversations a line each, then the rest.
 pub(super) fn conversations(reading: &Reading) -> String {
-    let mut seen = String::new();
-    for document in &reading.documents {
-        let Body::Turns(turns) = &document.body else { continue };
+    let conversation = |document: &Document| {
+        let Body::Turns(turns) = &document.body else { return String::new() };
         let turns: Vec<_> = turns.iter().map(|t| format!("{:?} {:?}", t.speaker, t.text)).collect();
-        seen += &format!("{}\n", turns.join(" / "));
-    }
-    seen + &rest(reading)
+        format!("{}\n", turns.join(" / "))
+    };
+    let conversations: String = reading.documents.iter().map(conversation).collect();
+    conversations + &rest(reading)
 }
 
 /// Posts with their dates a line each, then the rest.
