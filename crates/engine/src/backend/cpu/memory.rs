@@ -66,7 +66,7 @@ impl Memory {
     }
 
     /// From here on all of it counts as zeros. They are written when somebody looks, unless what comes
-    /// first is a sum, which then starts from nothing and asks with [`Memory::is_still_zeros`]:
+    /// first is a sum, which then starts from nothing and asks with [`Memory::take_zeros`]:
     /// gradients of a whole model are half a gigabyte that would be written and read for nothing.
     ///
     /// False if the memory is too small to be worth it, and then nothing has changed.
@@ -75,8 +75,8 @@ impl Memory {
         self.map.is_some()
     }
 
-    /// Whether this counted as zeros until now; who asks writes all of it.
-    pub(super) fn is_still_zeros(&self) -> bool {
+    /// Whether this counted as zeros until now. From here on it does not: who asks writes all of it.
+    pub(super) fn take_zeros(&self) -> bool {
         self.counts_as_zeros.swap(false, Ordering::Relaxed)
     }
 
@@ -85,7 +85,7 @@ impl Memory {
     /// # Panics
     /// If `at..at + bytes` is not inside.
     pub(super) fn at(&self, at: usize, bytes: usize) -> *mut u8 {
-        if self.is_still_zeros() {
+        if self.take_zeros() {
             // SAFETY: the whole of it is ours, and one operation runs at a time.
             unsafe { self.ptr.as_ptr().write_bytes(0, self.len) };
         }

@@ -39,7 +39,7 @@ impl Cpu {
     /// A sum that is about to be added to, and whether there is anything in it yet.
     pub(super) fn sum_mut(&self, bound: &Bound<'_>, id: TensorId) -> (MatMut<'_>, bool) {
         let is_empty = match self.whole(bound.view(id)) {
-            Some(memory) => memory.is_still_zeros(),
+            Some(memory) => memory.take_zeros(),
             None => false,
         };
         (self.mat_mut(bound, id), !is_empty)

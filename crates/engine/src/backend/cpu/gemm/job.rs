@@ -6,6 +6,7 @@
 
 use super::kernel::Kernel;
 use super::left::{self, Left, LeftShape};
+use super::scratch::Target;
 use super::shared::Shared;
 use super::split::Split;
 use super::task::Work;
@@ -126,17 +127,5 @@ impl<'a> Copies<'a> {
             left: segments.iter().map(left).collect(),
             shared: vec![None; segments.len()],
         }
-    }
-}
-
-/// A pointer that tasks write disjoint parts of.
-struct Target(*mut u32);
-
-// SAFETY: every task writes rows of its own.
-unsafe impl Sync for Target {}
-
-impl Target {
-    fn at(&self, words: usize) -> *mut u32 {
-        self.0.wrapping_add(words)
     }
 }

@@ -4,7 +4,7 @@ mod lent;
 
 use super::coded::{Coded, CodedPanel};
 use super::kernel::{Kernel, PANEL};
-use super::scratch::{self, Lines};
+use super::scratch::{self, Lines, Target};
 use super::word::{self, Form};
 use super::{Operand, Precision, pack};
 use crate::backend::cpu::isa::Isa;
@@ -61,18 +61,6 @@ impl std::fmt::Debug for Panels {
     }
 }
 
-/// A pointer that tasks write disjoint parts of.
-struct Target(*mut u32);
-
-// SAFETY: every task writes a panel of its own.
-unsafe impl Sync for Target {}
-
-impl Target {
-    fn get(&self) -> *mut u32 {
-        self.0
-    }
-}
-
 impl Panels {
     /// Packs the rows of an (N, K) matrix, rounded to bf16 if `precision` says so.
     pub fn from_rows(pool: &Pool, mat: Mat<'_>, precision: Precision) -> Self {
@@ -89,7 +77,7 @@ impl Panels {
         pool.run(n_panels, |panel| {
             // SAFETY: panel `panel` is this task's own part of `lines`.
             unsafe {
-                let to = target.get().add(panel * panel_words);
+                let to = target.at(panel * panel_words);
                 pack::pack(kernel, &Operand::Rows(mat), form, panel, &(0..words), to);
             }
         });
@@ -123,7 +111,7 @@ impl Panels {
                 let mat = Mat::f32(room, n_rows, cols);
                 // SAFETY: panel `panel` is this task's own part of `lines`; the rows exist.
                 unsafe {
-                    let to = target.get().add(panel * panel_words);
+                    let to = target.at(panel * panel_words);
                     pack::pack(kernel, &Operand::Rows(mat), form, 0, &(0..words), to);
                 }
             });
@@ -148,7 +136,7 @@ impl Panels {
             let rows = panel * PANEL..n.min((panel + 1) * PANEL);
             // SAFETY: panel `panel` is this task's own part of `lines`.
             let to = unsafe {
-                let first = target.get().cast::<u8>().add(panel * panel_bytes);
+                let first = target.at(0).cast::<u8>().add(panel * panel_bytes);
                 std::slice::from_raw_parts_mut(first, panel_bytes)
             };
             coded.write_panel(weight, rows, to);

@@ -6,6 +6,7 @@
 
 use super::kernel::{Kernel, PANEL};
 use super::pack;
+use super::scratch::Target;
 use super::split::Split;
 use super::task::Work;
 use super::word::Form;
@@ -49,7 +50,7 @@ impl Shared {
 
     /// Packs them into `memory` and tells their products.
     pub(super) fn make(&self, pool: &Pool, works: &mut [Work<'_>], memory: *mut u32) {
-        let memory = Panels(memory);
+        let memory = Target(memory);
         for &(product, segment, at) in &self.segments {
             let (work, form) = (&works[product], self.form);
             let (k, b) = (form.words(work.segments[segment].a.cols), &work.segments[segment].b);
@@ -81,17 +82,4 @@ pub(in crate::backend::cpu) fn shared_bytes(
     let form = Form::choose(isa, precision);
     let fits = |bytes: &usize| *bytes <= MOST_BYTES;
     contractions.map(|k| 4 * panel_words(form, k, n)).filter(fits).sum::<usize>().min(MOST_BYTES)
-}
-
-/// Memory that tasks write disjoint panels of.
-#[derive(Clone, Copy)]
-struct Panels(*mut u32);
-
-// SAFETY: every task writes a panel of its own.
-unsafe impl Sync for Panels {}
-
-impl Panels {
-    fn at(&self, words: usize) -> *mut u32 {
-        self.0.wrapping_add(words)
-    }
 }
