@@ -1,12 +1,14 @@
 //! A training run: begun, found or gone on with, always with the same inputs.
 
+use std::sync::atomic::AtomicBool;
+
 use penname_corpus::Prepared;
+use penname_engine::Device;
 use penname_engine::backend::cpu::Cpu;
-use penname_ledger::event::Event;
+use penname_ledger::event::{Event, Witness};
 use penname_ledger::manifest::{Found, Order};
 use penname_ledger::run::{Parent, Status};
 use penname_ledger::{Hash, Lock, Manifest, Run, write};
-use penname_model::Shelf;
 use penname_train::settings::{Learn, Origin};
 use penname_train::{Ending, Outcome, Task};
 use serde_json::json;
@@ -18,6 +20,10 @@ use crate::desk::Desk;
 use crate::failure::{Failure, Kind};
 use crate::project::Project;
 use crate::settings::Settings;
+
+/// How a run is begun, or gone on with.
+type Train =
+    fn(&Task<'_>, &mut dyn Device, &dyn Witness, &AtomicBool) -> Result<Outcome, penname_train::Error>;
 
 /// What a run is made from, ready to begin.
 pub(crate) struct Work<'a> {
@@ -108,7 +114,7 @@ impl<'a> Work<'a> {
     ///
     /// # Errors
     /// When the name is taken, a gate closes, or anything fails.
-    pub(crate) fn begin(mut self, name: Option<&str>) -> Result<(Run, Outcome), Failure> {
+    pub(crate) fn begin(self, name: Option<&str>) -> Result<(Run, Outcome), Failure> {
         let name = name.map_or_else(|| next_name(self.project), |name| Ok(name.to_owned()))?;
         let parent =
             Parent::Base { name: self.base.pulled.origin.clone(), hash: self.base.digest(self.desk)? };
@@ -117,39 +123,33 @@ impl<'a> Work<'a> {
             json!({ "key": self.order.key(), "resolved": self.train, "settings": self.settings.record() });
         write::json(&run.settings(), &record)?;
         let _lock = run.lock()?;
-        let outcome = penname_train::finetune(
-            &task(
-                &self.base,
-                &self.sequences,
-                &self.train,
-                (&self.named, self.settings),
-                (&run, &self.desk.shelf()),
-            ),
-            &mut self.device,
-            self.desk.witness(),
-            self.desk.stop(),
-        )?;
-        self.close(run, outcome)
+        self.go(run, penname_train::finetune)
     }
 
     /// Goes on with a run.
     ///
     /// # Errors
     /// When its inputs were others, a gate closes, or anything fails.
-    pub(crate) fn resume(mut self, run: Run) -> Result<(Run, Outcome), Failure> {
+    pub(crate) fn resume(self, run: Run) -> Result<(Run, Outcome), Failure> {
         let _lock: Lock = run.lock()?;
-        let outcome = penname_train::resume(
-            &task(
-                &self.base,
-                &self.sequences,
-                &self.train,
-                (&self.named, self.settings),
-                (&run, &self.desk.shelf()),
-            ),
-            &mut self.device,
-            self.desk.witness(),
-            self.desk.stop(),
-        )?;
+        self.go(run, penname_train::resume)
+    }
+
+    /// Trains to an end, however the run begins.
+    fn go(mut self, run: Run, train: Train) -> Result<(Run, Outcome), Failure> {
+        let task = Task {
+            checkpoint: &self.base.checkpoint,
+            config: &self.base.config,
+            base: &self.named,
+            train: &self.sequences.train,
+            held_out: &self.sequences.held_out,
+            end_ids: self.base.renderer.stop_ids(),
+            settings: &self.train,
+            seed: self.settings.seed,
+            run: &run,
+            shelf: &self.desk.shelf(),
+        };
+        let outcome = train(&task, &mut self.device, self.desk.witness(), self.desk.stop())?;
         self.close(run, outcome)
     }
 
@@ -185,27 +185,6 @@ impl<'a> Work<'a> {
         let outputs: Vec<&str> = outputs.into_iter().chain([weights]).filter(present).collect();
         manifest.finish(run.dir(), &outputs)?;
         Ok((run, outcome))
-    }
-}
-
-fn task<'t>(
-    base: &'t Base,
-    sequences: &'t sequences::Sequences,
-    train: &'t penname_train::Settings,
-    (named, settings): (&'t str, &'t Settings),
-    (run, shelf): (&'t Run, &'t Shelf),
-) -> Task<'t> {
-    Task {
-        checkpoint: &base.checkpoint,
-        config: &base.config,
-        base: named,
-        train: &sequences.train,
-        held_out: &sequences.held_out,
-        end_ids: base.renderer.stop_ids(),
-        settings: train,
-        seed: settings.seed,
-        run,
-        shelf,
     }
 }
 
