@@ -234,6 +234,11 @@ pub(crate) fn assert_lora(name: &str) {
 
 /// Asserts that a model with its pairs merged computes what both beside each other do.
 pub(crate) fn assert_merged(name: &str) {
+    merged(name);
+}
+
+/// A model with its pairs merged, as it lies in a folder: it computes what both beside each other do.
+pub(crate) fn merged(name: &str) -> (tempfile::TempDir, Golden) {
     let golden = golden(name);
     let (config, pairs) = load_adapter(&folder(name).join("adapter")).unwrap();
     let dir = tempfile::tempdir().unwrap();
@@ -243,6 +248,7 @@ pub(crate) fn assert_merged(name: &str) {
     let merged = Golden { checkpoint: Checkpoint::open(&out).unwrap(), ..golden };
     assert_eq!(merged.checkpoint.config().unwrap(), merged.config);
     assert_close("losses", &losses(&merged), &beside, 1e-5);
+    (dir, merged)
 }
 
 /// Asserts that the logits of every row are those of `transformers`.

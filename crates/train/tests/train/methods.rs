@@ -32,7 +32,12 @@ struct Case<'a> {
     tolerance: f64,
 }
 
-impl Case<'_> {
+impl<'a> Case<'a> {
+    /// All weights of a checkpoint as it is.
+    fn in_full(base: &'a str, settings: Settings) -> Self {
+        Self { base, adapter: None, keeping: Keeping::Stored, settings, pace: 1.0, tolerance: 3e-3 }
+    }
+
     fn method(&self) -> Method {
         let adapter = self.adapter.map(|adapter| load_adapter(&folder(adapter)).unwrap().0);
         adapter.map_or_else(|| Method::Full(Trainable::default()), Method::LowRank)
@@ -130,14 +135,7 @@ fn moments_of_a_byte_follow_bitsandbytes() {
         let base = format!("methods/{family}-wide");
         let settings = Settings { optimizer: Optimizer::AdamW8, ..plain() };
         // bitsandbytes does not always find the nearest code; a code is a few per cent.
-        let case = Case {
-            base: &base,
-            adapter: None,
-            keeping: Keeping::Stored,
-            settings,
-            pace: 0.1,
-            tolerance: 5e-3,
-        };
+        let case = Case { pace: 0.1, tolerance: 5e-3, ..Case::in_full(&base, settings) };
         let found = case.losses().0;
         assert_eq!(off(&found, &expected("adamw8", family), case.tolerance), None, "{family}");
         // Moments as numbers lose within one per cent of the same, and are not the same.
@@ -193,14 +191,7 @@ fn decay_leaves_out_what_torch_leaves_out() {
         let base = format!("{family}/tied");
         let no_decay = ["norms", "biases", "embeddings"].map(str::to_owned).into();
         let settings = Settings { weight_decay: 0.5, no_decay, ..plain() };
-        let case = Case {
-            base: &base,
-            adapter: None,
-            keeping: Keeping::Stored,
-            settings,
-            pace: 1.0,
-            tolerance: 3e-3,
-        };
+        let case = Case::in_full(&base, settings);
         assert_eq!(off(&case.losses().0, &expected("decay", family), case.tolerance), None, "{family}");
         let all = Settings { no_decay: Vec::new(), ..case.settings.clone() };
         let everything = Case { settings: all, ..case };
@@ -230,14 +221,7 @@ fn the_average_is_that_of_torch() {
     for family in ["llama", "qwen3"] {
         let base = format!("{family}/tied");
         let settings = Settings { ema: 0.8, ..plain() };
-        let case = Case {
-            base: &base,
-            adapter: None,
-            keeping: Keeping::Stored,
-            settings,
-            pace: 1.0,
-            tolerance: 3e-3,
-        };
+        let case = Case::in_full(&base, settings);
         let (_, after) = case.losses();
         assert_eq!(off(&after, &expected("ema", family), case.tolerance), None, "{family}");
     }
