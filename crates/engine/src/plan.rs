@@ -11,7 +11,7 @@ use crate::op::Access;
 use crate::program::{Program, Role, Section, Tensor, TensorId};
 use crate::session::Stretches;
 
-pub use peak::{Live, Peak, scratch};
+pub use peak::{Live, Peak, int8_scratch, scratch};
 
 /// Every buffer begins on a cache line.
 const ALIGN: usize = 64;

@@ -6,11 +6,12 @@
 
 use std::collections::BTreeMap;
 
+use penname_engine::backend::int8_bytes;
 use penname_engine::coding::Outer;
 use penname_engine::{BufferId, CodedRow, CodedWeight, Coding, DType, Device, Plan, Role, TensorId};
 
 use crate::error::Result;
-use crate::keeping::{Keeping, Residence, coding_for};
+use crate::keeping::{INT8, Keeping, Residence, coding_for};
 use crate::network::{Network, Parameter, names};
 use crate::parameters::{Parameters, linear_weights};
 use crate::quant::Storage;
@@ -125,6 +126,9 @@ fn frozen_bytes(
     let n = parameter.fused.map_or(1, |fused| fused.experts);
     let rows = rows / n;
     let apart = stored_as(parameter, how.stored).format().apart.filter(|_| !parameter.turned);
+    if how.keeping == Keeping::Int8 && is_linear && parameter.fused.is_none() {
+        return (INT8, int8_bytes(rows, cols));
+    }
     match coding_for(how.keeping, apart, is_linear, cols) {
         Some(coding) => (coding.name(), n * coded_bytes(rows, cols, coding)),
         None if slot.dtype == DType::Bf16 => ("bf16", n * panel_bytes(rows, cols, slot.dtype)),

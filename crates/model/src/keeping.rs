@@ -24,7 +24,12 @@ pub enum Keeping {
     Rounded,
     /// The weights of linears in this format, whatever their file has.
     Quantized(Quantizer),
+    /// The weights of linears in bytes, multiplied as bytes; those of experts are rounded.
+    Int8,
 }
+
+/// What weights in bytes are called.
+pub(crate) const INT8: &str = "int8";
 
 /// Where the frozen weights of a model lie while they are used.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
@@ -62,6 +67,7 @@ impl Keeping {
     pub(crate) fn quantized(self, storage: Storage) -> Option<String> {
         match self {
             Self::Rounded => None,
+            Self::Int8 => Some(INT8.to_owned()),
             Self::Stored => storage.format().apart.map(|apart| apart.coding.name().to_owned()),
             Self::Quantized(quantizer) => Some(quantizer.coding().name().to_owned()),
         }
@@ -73,6 +79,7 @@ impl fmt::Display for Keeping {
         match self {
             Self::Stored => f.write_str("stored"),
             Self::Rounded => f.write_str("rounded"),
+            Self::Int8 => f.write_str(INT8),
             Self::Quantized(quantizer) => f.write_str(quantizer.coding().name()),
         }
     }
@@ -132,7 +139,7 @@ pub(crate) fn coding_for(
     cols: usize,
 ) -> Option<Coding> {
     match keeping {
-        Keeping::Rounded => None,
+        Keeping::Rounded | Keeping::Int8 => None,
         Keeping::Stored => apart.map(|apart| apart.coding),
         Keeping::Quantized(to) => {
             (is_linear && cols.is_multiple_of(to.coding().chunk())).then(|| to.coding())
@@ -166,6 +173,9 @@ impl Incoming<'_> {
             return Ok((buffer, coding.name().to_owned()));
         }
         let fill = |rows, room: &mut [f32]| self.read(rows, room);
+        if keeping == Keeping::Int8 && self.is_linear && !matches!(self.source, Source::Expert(_)) {
+            return Ok((device.allocate_int8(self.rows, self.cols, &fill)?, INT8.to_owned()));
+        }
         let buffer = device.allocate_frozen(self.rows, self.cols, self.dtype, &fill)?;
         let is_rounded = self.rows > 1 && self.dtype == DType::Bf16;
         Ok((buffer, if is_rounded { "bf16" } else { "f32" }.to_owned()))

@@ -31,6 +31,16 @@ pub enum Error {
         /// Largest value that works.
         high: f64,
     },
+    /// Two settings cannot both be as they are.
+    #[error("setting `{name}` is `{found}`, which does not go with {beside}")]
+    NotTogether {
+        /// The setting.
+        name: &'static str,
+        /// What it says.
+        found: String,
+        /// The other one.
+        beside: &'static str,
+    },
     /// A setting names weights that there are none of.
     #[error("setting `{name}` has `{found}`, which is no sort of weights and fits no trained parameter")]
     NoSuchWeights {

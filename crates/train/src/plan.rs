@@ -7,10 +7,10 @@
 
 use crate::error::{Error, Result};
 use crate::optim::add_update;
-use crate::settings::{Rounding, Settings};
+use crate::settings::{Base, Rounding, Settings};
 use crate::step::Trainer;
 use penname_engine::backend::null::Null;
-use penname_engine::plan::{self, Peak, scratch};
+use penname_engine::plan::{self, Peak, int8_scratch, scratch};
 use penname_engine::{Device, Extent, Keep, Plan, Precision, derive};
 use penname_ledger::seed::Seed;
 use penname_model::footprint::{Held, Hold};
@@ -132,6 +132,7 @@ pub fn need(ask: &Ask<'_>, keep: Keep, device: &dyn Device) -> Result<Need> {
     plan::recompute(&mut program, keep);
     add_update(&mut program, ask.settings)?;
     let memory = Plan::new(&program).memory;
+    let in_bytes = if ask.settings.base == Base::Int8 { int8_scratch(&program) } else { 0 };
     let n_trained = Plan::trained_numbers(&program);
     Ok(Need {
         keep,
@@ -146,7 +147,7 @@ pub fn need(ask: &Ask<'_>, keep: Keep, device: &dyn Device) -> Result<Need> {
         activations: memory.arena,
         peak: Peak::find(&program),
         io: memory.io,
-        scratch: scratch(&program, device).total(),
+        scratch: scratch(&program, device).total() + in_bytes,
         // How they began, and the best of them while it is written.
         copies: 2 * 4 * n_trained,
         process: PROCESS_BYTES,
@@ -261,7 +262,7 @@ pub fn dry_run(ask: &Ask<'_>, keep: Keep, limit: usize) -> Result<usize> {
 /// # Errors
 /// When the settings do not fit the model.
 pub fn ladder(ask: &Ask<'_>, device: &dyn Device) -> Result<Vec<Rung>> {
-    use crate::settings::{Base, Optimizer, Way};
+    use crate::settings::{Optimizer, Way};
     let now = ask.settings;
     let mut rungs = Vec::new();
     let mut add = |change: String, price: &'static str, settings: Settings| -> Result<()> {

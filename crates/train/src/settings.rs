@@ -79,6 +79,16 @@ pub enum Base {
     /// Linears as Q4_0.
     #[serde(rename = "q4_0")]
     Q4,
+    /// Linears in bytes, and what they are multiplied with too, while training lasts.
+    Int8,
+}
+
+impl Base {
+    /// How the voice is used afterwards: bytes are there to train sooner, and a base that is not rounded
+    /// is as close to the one that was trained beside as can be.
+    pub fn in_use(self) -> Self {
+        if self == Self::Int8 { Self::Stored } else { self }
+    }
 }
 
 impl From<Base> for Keeping {
@@ -89,6 +99,7 @@ impl From<Base> for Keeping {
             Base::Nf4 => Self::Quantized(Quantizer::Nf4),
             Base::Q8 => Self::Quantized(Quantizer::Q8_0),
             Base::Q4 => Self::Quantized(Quantizer::Q4_0),
+            Base::Int8 => Self::Int8,
         }
     }
 }
@@ -253,6 +264,22 @@ impl Settings {
         }
     }
 
+    /// Bytes serve frozen matrices in memory that nobody asks the length of.
+    fn check_int8(&self) -> Result<()> {
+        let beside = [
+            (self.method == Way::Full, "`train.method: full`, which trains the weights themselves"),
+            (self.dora, "`train.dora`, which measures the rows of the base"),
+            (self.residence == Residence::Disk, "`train.base_place: disk`"),
+        ];
+        match beside.into_iter().find(|(is_set, _)| *is_set && self.base == Base::Int8) {
+            Some((_, beside)) => {
+                let found = "int8".to_owned();
+                Err(Error::NotTogether { name: "base_weights", found, beside })
+            }
+            None => Ok(()),
+        }
+    }
+
     /// Refuses values with which no run can end well.
     ///
     /// # Errors
@@ -278,6 +305,7 @@ impl Settings {
         // Weights that are trained are written in every step.
         let on_disk = self.method == Way::Full && self.residence == Residence::Disk;
         in_range("base_place", f64::from(u8::from(on_disk)), 0.0..=0.0)?;
+        self.check_int8()?;
         in_range("learning_rate", self.learning_rate, 1e-9..=1.0)?;
         in_range("warmup", self.warmup, 0.0..=1.0)?;
         in_range("weight_decay", self.weight_decay, 0.0..=1.0)?;

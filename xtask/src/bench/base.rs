@@ -18,6 +18,8 @@ pub(super) enum Base {
     /// Linears in Q4_0.
     #[value(name = "q4_0")]
     Q4,
+    /// Linears in bytes, multiplied as bytes.
+    Int8,
 }
 
 impl From<Base> for Keeping {
@@ -28,6 +30,7 @@ impl From<Base> for Keeping {
             Base::Nf4 => Self::Quantized(Quantizer::Nf4),
             Base::Q8 => Self::Quantized(Quantizer::Q8_0),
             Base::Q4 => Self::Quantized(Quantizer::Q4_0),
+            Base::Int8 => Self::Int8,
         }
     }
 }

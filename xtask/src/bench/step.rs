@@ -53,6 +53,9 @@ pub(crate) struct Options {
     /// Threads; all of the machine's unless said.
     #[arg(long)]
     threads: Option<NonZeroUsize>,
+    /// The instruction set, such as AVX2; the best of this processor unless said.
+    #[arg(long)]
+    isa: Option<String>,
     /// What of the forward pass is kept for the backward pass.
     #[arg(long, value_enum, default_value_t = Kept::All)]
     keep: Kept,
@@ -104,6 +107,13 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 }
 
 impl Options {
+    fn isa(&self) -> Result<Isa> {
+        let Some(name) = &self.isa else { return Ok(Isa::best()) };
+        let names = || Isa::available().map(|isa| isa.to_string()).collect::<Vec<_>>().join(", ");
+        let named = Isa::available().find(|isa| isa.to_string().eq_ignore_ascii_case(name));
+        named.ok_or_else(|| format!("`--isa` is `{name}`, this processor has {}", names()).into())
+    }
+
     fn keeping(&self) -> Keeping {
         match (self.base, self.method) {
             (Some(base), _) => base.into(),
@@ -132,7 +142,7 @@ impl Options {
             settings: self.settings(),
             batch: self.batch,
             precision: self.precision.into(),
-            isa: Isa::best(),
+            isa: self.isa()?,
             threads: self.threads.map_or_else(std::thread::available_parallelism, Ok)?,
             keep: self.keep.into(),
             keeping: self.keeping(),

@@ -117,6 +117,7 @@ const ALL: &[Check] = &[
     Check { name: "greedy answers", quick: true, run: greedy::answers },
     Check { name: "killed and resumed", quick: true, run: killed::resumed },
     Check { name: "a columnist's voice", quick: true, run: voice::columnist },
+    Check { name: "a base in bytes", quick: false, run: voice::in_bytes },
     Check { name: "GGUF against the reference decoder", quick: false, run: convert::against_reference },
     Check { name: "templates against transformers", quick: false, run: templates::ids },
     Check { name: "ids against sentencepiece", quick: false, run: pieces::against_library },

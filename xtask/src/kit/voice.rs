@@ -33,6 +33,47 @@ pub(super) fn columnist(inputs: &Inputs) -> Verdict {
     Ok(format!("{fall}; {n_apart} held-out answers stand in no example; {n_characters} characters add up"))
 }
 
+/// Two books, each with the base as it is stored and in bytes: what is learned is the same, as far as the
+/// held-out documents can tell.
+pub(super) fn in_bytes(inputs: &Inputs) -> Verdict {
+    let folder = root().join("target/kit/in-bytes");
+    let mut told = Vec::new();
+    for book in ["chavasse", "girlsown"] {
+        let learned = |weights: &str| -> std::result::Result<(f64, f64, f64), Stop> {
+            if folder.exists() {
+                write::remove_folder(&folder)?;
+            }
+            // Columns of a paper resemble each other, and are no copies.
+            let settings = format!(
+                "train: {{epochs: 1, evaluate_every: 11, base_weights: {weights}}}\nevaluate: {{questions: 8}}\n\
+                 corpus: {{dedupe: {{near: {}}}}}\n",
+                book == "chavasse"
+            );
+            let project = begun(inputs, &folder, &format!("text/{book}"), &settings)?;
+            let output =
+                inputs.program(&folder, &["make", "--offline", "--project"])?.arg(&project).output()?;
+            let report = project.join("runs/run-1/report/report.json");
+            if !report.exists() {
+                let told = String::from_utf8_lossy(&output.stderr);
+                return Err(format!("no report: {}\n{}", output.status, told.trim()).into());
+            }
+            let tuned = &json(&report)?["bits"]["bits_per_byte"]["tuned"];
+            let number = |value: &Value| value.as_f64().ok_or("the report has no bits per byte");
+            let interval = &tuned["interval"];
+            Ok((number(&tuned["value"])?, number(&interval["low"])?, number(&interval["high"])?))
+        };
+        let (stored, low, high) = learned("stored")?;
+        let (bytes, ..) = learned("int8")?;
+        let line = format!("{book}: {stored:.4} bits per byte ({low:.4} to {high:.4}), in bytes {bytes:.4}");
+        if !(low..=high).contains(&bytes) {
+            return Err(line.into());
+        }
+        told.push(line);
+    }
+    write::remove_folder(&folder)?;
+    Ok(told.join("; "))
+}
+
 /// A new project with a book of the kit, and these settings beside the base.
 pub(super) fn begun(
     inputs: &Inputs,

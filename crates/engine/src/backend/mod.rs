@@ -51,6 +51,8 @@ pub struct Probe {
     pub free_bytes: Option<usize>,
     /// Whether products of bf16 numbers are faster than those of f32.
     pub prefers_bf16: bool,
+    /// Whether it has instructions for products of bytes.
+    pub multiplies_int8: bool,
     /// What its products are best made of and by what, for people: `bf16 by AVX-512 with bf16`,
     /// or with the reason, `f32 by AVX2: this processor has no bf16 dot product`.
     pub products: String,
@@ -121,6 +123,13 @@ impl Scratch {
 /// Fills rows of a weight: the range of rows, and room for them.
 pub type FillRows<'a> = &'a (dyn Fn(std::ops::Range<usize>, &mut [f32]) + Sync);
 
+/// What an (N, K) weight takes in bytes with a scale for each row, in panels of 32 rows and words of 4
+/// bytes.
+pub const fn int8_bytes(n: usize, k: usize) -> usize {
+    let rows = n.next_multiple_of(32);
+    rows * k.next_multiple_of(4) + rows * size_of::<f32>()
+}
+
 /// Memory, typed copies, and one operation at a time.
 pub trait Device {
     /// What it is and has.
@@ -152,6 +161,18 @@ pub trait Device {
     /// # Panics
     /// If K is not a multiple of the coding's chunk, or a row lacks parts.
     fn allocate_coded(&mut self, weight: &CodedWeight<'_>) -> Result<BufferId, DeviceError>;
+
+    /// A weight that training does not change, rounded to bytes with a scale for each row. What it is
+    /// multiplied with is rounded to bytes, too.
+    ///
+    /// # Errors
+    /// [`DeviceError::OutOfMemory`].
+    fn allocate_int8(
+        &mut self,
+        rows: usize,
+        cols: usize,
+        fill: FillRows<'_>,
+    ) -> Result<BufferId, DeviceError>;
 
     /// Makes one weight of several frozen ones of the same shape, which lie below each other in it and
     /// are read one at a time. The parts are no longer there by themselves.

@@ -60,6 +60,7 @@ impl Device for Null {
             threads: 1,
             free_bytes: self.limit_bytes,
             prefers_bf16: true,
+            multiplies_int8: true,
             products: "none: nothing is computed".to_owned(),
         }
     }
@@ -81,6 +82,15 @@ impl Device for Null {
 
     fn allocate_coded(&mut self, weight: &CodedWeight<'_>) -> Result<BufferId, DeviceError> {
         self.allocate(weight.bytes())
+    }
+
+    fn allocate_int8(
+        &mut self,
+        rows: usize,
+        cols: usize,
+        _fill: FillRows<'_>,
+    ) -> Result<BufferId, DeviceError> {
+        self.allocate(super::int8_bytes(rows, cols))
     }
 
     fn join(&mut self, parts: &[BufferId]) -> BufferId {

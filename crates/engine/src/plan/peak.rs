@@ -2,7 +2,8 @@
 
 use super::{Life, Plan, blocks, lives, merge_in_place};
 use crate::backend::{Device, Scratch};
-use crate::program::{Program, Role, Section, TensorId};
+use crate::op::Op;
+use crate::program::{DType, Program, Role, Section, TensorId};
 
 /// The operation during which most of the arena is in use.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,6 +70,25 @@ fn holds(life: Life, at: usize) -> bool {
 /// What a device takes beside the plan: the most of any operation.
 pub fn scratch(program: &Program, device: &dyn Device) -> Scratch {
     program.steps().iter().fold(Scratch::default(), |most, step| most.max(device.scratch(&step.op, program)))
+}
+
+/// What products of bytes take beside that, if frozen linears are in bytes: their left operands rounded
+/// to bytes, and the columns that are kept apart, one of 32 at most.
+pub fn int8_scratch(program: &Program) -> usize {
+    let of = |m: usize, k: usize, n: usize| m * (k + 64) + (m + n) * k.div_ceil(32) * DType::F32.bytes();
+    let one = |op: &Op| match op {
+        Op::Linear(op) => {
+            let n: usize = op.parts.iter().map(|part| program.rows(part.weight)).sum();
+            of(program.rows(op.x), program.cols(op.x), n)
+        }
+        Op::LinearBackward(op) => {
+            let m = program.rows(op.dy);
+            let parts = op.parts.iter().map(|part| part.part.weight);
+            parts.map(|weight| of(m, program.rows(weight), program.cols(weight))).sum()
+        }
+        _ => 0,
+    };
+    program.steps().iter().map(|step| one(&step.op)).max().unwrap_or(0)
 }
 
 impl Plan {

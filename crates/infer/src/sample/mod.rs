@@ -125,7 +125,7 @@ impl Sampler {
     fn likeliest(&self, logits: &[f32]) -> Result<u32> {
         self.check()?;
         candidates::check(logits)?;
-        let top = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        let top = exp::largest(logits);
         // As numbers −0 and +0 are equal, so the first of either is found.
         Ok(logits.iter().position(|logit| *logit == top).map_or(0, |id| id as u32))
     }
@@ -149,7 +149,7 @@ impl Sampler {
 
 /// Natural logarithm of the probability of `id` by `logits`, summed in f64.
 fn log_prob(logits: &[f32], id: u32) -> f32 {
-    let top = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let top = exp::largest(logits);
     let sum = exp::sum_exp(logits.iter().copied(), top);
     (f64::from(logits[id as usize]) - f64::from(top) - sum.ln()) as f32
 }

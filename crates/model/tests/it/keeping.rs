@@ -169,3 +169,28 @@ fn a_quantized_weight_is_not_trained() {
     assert!(Parameters::load(&checkpoint, &net, Keeping::Stored, &mut cpu()).is_ok());
     assert_eq!(net.program.tensor(net.parameters[0].id).dtype, DType::F32);
 }
+
+/// Both sides of a product are rounded, by at most a 254th of the largest number of a row.
+#[test]
+fn a_base_in_bytes_gives_nearly_the_same_gradients() {
+    let dir = tempfile::tempdir().unwrap();
+    let checkpoint = checkpoint(dir.path(), |_| {});
+    let (found, kept) = step(&checkpoint, Keeping::Int8);
+    let (expected, _) = step(&checkpoint, Keeping::Rounded);
+    assert_eq!(kept, BTreeMap::from([("int8".into(), 7), ("bf16".into(), 1), ("f32".into(), 3)]));
+    let wide = |bits: &[u32]| bits.iter().map(|x| f64::from(f32::from_bits(*x))).collect::<Vec<_>>();
+    let (found, expected) = (wide(&found), wide(&expected));
+    let norm = |numbers: &[f64]| numbers.iter().map(|x| x * x).sum::<f64>().sqrt();
+    let apart: Vec<f64> = found.iter().zip(&expected).map(|(x, y)| x - y).collect();
+    let relative = norm(&apart) / norm(&expected);
+    // These weights are far larger than those of a model, and attention magnifies what is rounded.
+    assert!((1e-6..0.08).contains(&relative), "{relative}");
+}
+
+#[test]
+fn weights_in_bytes_are_not_trained() {
+    let dir = tempfile::tempdir().unwrap();
+    let net = network(Method::Full(Trainable::default()));
+    let found = Parameters::load(&checkpoint(dir.path(), |_| {}), &net, Keeping::Int8, &mut cpu());
+    assert!(matches!(found, Err(Error::QuantizedTrainable { format, .. }) if format == "int8"));
+}

@@ -104,6 +104,7 @@ fn way(train: &penname_train::Settings) -> String {
         Base::Nf4 => "in NF4",
         Base::Q8 => "in Q8_0",
         Base::Q4 => "in Q4_0",
+        Base::Int8 => "in int8",
     };
     let place = if train.residence == Residence::Disk { " on disk" } else { "" };
     let optimizer = if train.optimizer == Optimizer::AdamW8 { ", moments of a byte each" } else { "" };

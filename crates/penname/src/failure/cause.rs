@@ -139,7 +139,7 @@ impl From<penname_train::Error> for Failure {
             E::Device(error) => return error.into(),
             E::Token(error) => return error.into(),
             E::GateClosed { suspects, .. } => (Kind::Claim, format!("what is usually behind it: {suspects}")),
-            E::Setting { .. } | E::NoSuchWeights { .. } => {
+            E::Setting { .. } | E::NotTogether { .. } | E::NoSuchWeights { .. } => {
                 (Kind::Usage, "`penname settings --origin` shows where the value comes from".into())
             }
             E::Memory { with_half_the_rows, .. } => {

@@ -267,10 +267,10 @@ pub(crate) const ALL: &[Key] = &[
     ),
     key(
         "train.base_weights",
-        Kind::Auto(&Kind::Word(&["stored", "rounded", "nf4", "q8_0", "q4_0"])),
+        Kind::Auto(&Kind::Word(&["stored", "rounded", "nf4", "q8_0", "q4_0", "int8"])),
         "auto",
-        "how frozen weights are kept in memory: as stored, rounded, or quantized on loading; auto is as stored, and \
-         rounded where the weights themselves are trained",
+        "how frozen weights are kept in memory: as stored, rounded, or quantized on loading; int8 multiplies bytes and is \
+         used while training lasts; auto is as stored, and rounded where the weights themselves are trained",
     ),
     key(
         "train.base_place",

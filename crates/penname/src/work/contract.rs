@@ -66,7 +66,7 @@ impl Contract {
             penname: env!("CARGO_PKG_VERSION").to_owned(),
             name,
             base: named.to_owned(),
-            base_weights,
+            base_weights: base_weights.in_use(),
             origin: base.pulled.origin.clone(),
             template: base.renderer.template().source().to_owned(),
             thinking: settings.voice.thinking,

@@ -100,7 +100,7 @@ pub(crate) fn resolve(
         patience: train.patience,
         checkpoint_every: automatic(train.checkpoint_every, evaluate_every),
         precision: precision(&train.precision, device, witness)?,
-        base: base(train, witness)?,
+        base: base(train, device, witness)?,
         residence: residence(&train.base_place)?,
         ..Resolved::default()
     };
@@ -148,7 +148,7 @@ fn automatic(value: Auto<u64>, otherwise: u64) -> u64 {
 ///
 /// # Errors
 /// When the word is none of those known.
-pub(crate) fn base(train: &Train, witness: &dyn Witness) -> Result<Base, Failure> {
+pub(crate) fn base(train: &Train, device: &dyn Device, witness: &dyn Witness) -> Result<Base, Failure> {
     let word = match &train.base_weights {
         Auto::Is(word) => word.as_str(),
         Auto::Auto if train.method == "full" => {
@@ -163,8 +163,18 @@ pub(crate) fn base(train: &Train, witness: &dyn Witness) -> Result<Base, Failure
         "nf4" => Ok(Base::Nf4),
         "q8_0" => Ok(Base::Q8),
         "q4_0" => Ok(Base::Q4),
-        _ => Err(unknown("train.base_weights", word, "stored, rounded, nf4, q8_0, q4_0 or auto")),
+        "int8" if device.probe().multiplies_int8 => Ok(Base::Int8),
+        "int8" => Err(no_int8(&device.probe().name)),
+        _ => Err(unknown("train.base_weights", word, "stored, rounded, nf4, q8_0, q4_0, int8 or auto")),
     }
+}
+
+/// Bytes without instructions for them are slower than anything else.
+fn no_int8(device: &str) -> Failure {
+    let found =
+        format!("`train.base_weights` is `int8`, and {device} has no instruction that multiplies bytes");
+    Failure::new(Kind::Usage, found)
+        .hint("leave it `auto`; processors with AVX-VNNI or AVX-512 VNNI have one")
 }
 
 /// Where frozen weights lie.

@@ -302,6 +302,30 @@ fn a_base_on_disk_trains_to_the_same_bits() {
     assert!(matches!(refused, Err(Error::Setting { name: "base_place", .. })), "{refused:?}");
 }
 
+/// A base in bytes resumes to the same bits, and is refused beside what it cannot serve.
+#[test]
+fn a_base_in_bytes_trains_and_resumes_and_is_refused_by_name() {
+    let room = Room::new();
+    let settings = Settings { base: Base::Int8, ..tiny::settings() };
+    let whole = room.run("whole");
+    let outcome = room.train(&whole, &settings, &Silent).unwrap();
+    assert!(outcome.state.watch.best_nats.unwrap() < outcome.state.base_nats);
+    let run = room.run("killed");
+    let killed = std::panic::AssertUnwindSafe(|| room.train(&run, &settings, &Kill { at: 13 }).map(drop));
+    assert!(std::panic::catch_unwind(killed).is_err());
+    room.resume(&run, &settings).unwrap();
+    assert!(result(&run) == result(&whole));
+    let beside = [
+        Settings { residence: Residence::Disk, ..settings.clone() },
+        Settings { dora: true, ..settings.clone() },
+        Settings { base: Base::Int8, ..full(Rounding::F32) },
+    ];
+    for (idx, settings) in beside.iter().enumerate() {
+        let refused = room.train(&room.run(&format!("refused-{idx}")), settings, &Silent);
+        assert!(matches!(refused, Err(Error::NotTogether { name: "base_weights", .. })), "{refused:?}");
+    }
+}
+
 fn closed(result: Result<Outcome, Error>, gate: &str) {
     match result {
         Err(Error::GateClosed { name, .. }) => assert_eq!(name, gate),

@@ -109,6 +109,21 @@ fn dora_follows_peft() {
     }
 }
 
+/// Models of random weights magnify whatever is rounded, so the rate is low: twenty steps stay together.
+#[test]
+fn a_base_in_bytes_follows_the_base_itself() {
+    for family in ["llama", "qwen3"] {
+        let (base, adapter) = (format!("methods/{family}-wide"), format!("methods/{family}-wide/adapter"));
+        let losses = |keeping| {
+            let (adapter, settings) = (Some(adapter.as_str()), plain());
+            Case { base: &base, adapter, keeping, settings, pace: 0.1, tolerance: 0.0 }.losses().0
+        };
+        let (found, expected) = (losses(Keeping::Int8), losses(Keeping::Stored));
+        assert_eq!(off(&found, &expected, 2e-2), None, "{family}");
+        assert_ne!(found, expected, "{family}: nothing was rounded");
+    }
+}
+
 #[test]
 fn qlora_follows_peft_over_rounded_weights() {
     for family in ["llama", "qwen3", "qwen3_moe", "gpt_oss"] {

@@ -1,6 +1,6 @@
 //! What a device holds for a tensor.
 
-use super::gemm::Panels;
+use super::gemm::{Int8, Panels};
 use super::memory::Memory;
 use crate::backend::Packed;
 
@@ -11,6 +11,8 @@ pub(super) enum Buffer {
     Plain(Memory),
     /// A frozen weight in the order the products read it.
     Packed(Panels),
+    /// A frozen weight in bytes.
+    Int8(Int8),
     /// Frozen weights of one shape below each other: those of experts.
     Joined(Vec<Buffer>),
 }
@@ -19,7 +21,7 @@ impl Buffer {
     /// The bytes of what is packed, part by part.
     pub(super) fn packed(&self) -> Vec<Packed<'_>> {
         match self {
-            Self::Plain(_) => Vec::new(),
+            Self::Plain(_) | Self::Int8(_) => Vec::new(),
             Self::Packed(panels) => vec![panels.packed()],
             Self::Joined(parts) => parts.iter().flat_map(Self::packed).collect(),
         }
@@ -28,7 +30,7 @@ impl Buffer {
     /// Says of what is lent that it will be read soon.
     pub(super) fn ahead(&self) {
         match self {
-            Self::Plain(_) => {}
+            Self::Plain(_) | Self::Int8(_) => {}
             Self::Packed(panels) => panels.ahead(),
             Self::Joined(parts) => parts.iter().for_each(Self::ahead),
         }
@@ -37,7 +39,7 @@ impl Buffer {
     /// Says of what is lent that it will not be read for a while.
     pub(super) fn away(&self) {
         match self {
-            Self::Plain(_) => {}
+            Self::Plain(_) | Self::Int8(_) => {}
             Self::Packed(panels) => panels.away(),
             Self::Joined(parts) => parts.iter().for_each(Self::away),
         }
@@ -47,6 +49,7 @@ impl Buffer {
     pub(super) fn read_frozen(&self, out: &mut [f32]) {
         match self {
             Self::Packed(panels) => panels.read(out),
+            Self::Int8(weight) => weight.read(out),
             // SAFETY: `at` checks the range; `out` is another object.
             Self::Plain(memory) => unsafe {
                 let from = memory.at(0, 4 * out.len()).cast();

@@ -1,7 +1,7 @@
 //! The processor as a device: memory, and which kernel serves which operation.
 
 use super::buffer::Buffer;
-use super::gemm::Panels;
+use super::gemm::{Int8, Panels, multiplies_int8};
 use super::isa::Isa;
 use super::memory::{Memory, free_bytes};
 use super::pool::Pool;
@@ -9,7 +9,7 @@ use super::tensor::elem;
 use super::view::{Mat, MatMut};
 use super::{elementwise, embed, gate, gelu, layer_norm, norm, rope};
 use crate::backend::{
-    Bound, BufferId, Device, DeviceError, FillRows, Lent, Packed, Packing, Probe, Scratch, View,
+    Bound, BufferId, Device, DeviceError, FillRows, Lent, Packed, Packing, Probe, Scratch, View, int8_bytes,
 };
 use crate::coding::CodedWeight;
 use crate::op::Op;
@@ -79,6 +79,7 @@ impl Device for Cpu {
             threads,
             free_bytes: free_bytes(),
             prefers_bf16: self.isa.has_bf16_dot(),
+            multiplies_int8: multiplies_int8(self.isa),
             products: self.isa.products(),
         }
     }
@@ -117,6 +118,17 @@ impl Device for Cpu {
         let panels = Panels::from_codes(&self.pool, weight);
         let panels = panels.ok_or_else(|| self.out_of_memory(weight.bytes()))?;
         Ok(self.insert(Buffer::Packed(panels)))
+    }
+
+    fn allocate_int8(
+        &mut self,
+        rows: usize,
+        cols: usize,
+        fill: FillRows<'_>,
+    ) -> Result<BufferId, DeviceError> {
+        let weight = Int8::from_fill(&self.pool, (rows, cols), fill);
+        let weight = weight.ok_or_else(|| self.out_of_memory(int8_bytes(rows, cols)))?;
+        Ok(self.insert(Buffer::Int8(weight)))
     }
 
     fn join(&mut self, parts: &[BufferId]) -> BufferId {

@@ -123,10 +123,14 @@ impl Cpu {
                         Mat::from_raw(memory.at(0, rows * cols * 4), Elem::F32, rows, cols, cols)
                     })
                 }
-                Buffer::Joined(_) => unreachable!("what is joined is not joined again"),
+                Buffer::Int8(_) | Buffer::Joined(_) => {
+                    unreachable!("experts are neither in bytes nor joined twice")
+                }
             },
             Buffer::Plain(_) => plain(self.mat(bound, weight).rows(group * rows, rows)),
-            Buffer::Packed(_) => panic!("the weights of experts are joined of one for each"),
+            Buffer::Packed(_) | Buffer::Int8(_) => {
+                panic!("the weights of experts are joined of one for each")
+            }
         }
     }
 }

@@ -15,7 +15,9 @@ impl Cpu {
         let (ids, y) = (self.ids(bound, op.ids), self.mat_mut(bound, op.y));
         match self.buffer(bound.view(op.table).buffer) {
             Buffer::Plain(_) => embed::gather(&self.pool, self.isa, self.mat(bound, op.table), ids, y),
-            Buffer::Joined(_) => unreachable!("only the weights of experts are joined"),
+            Buffer::Int8(_) | Buffer::Joined(_) => {
+                unreachable!("only linears are in bytes, and only experts joined")
+            }
             Buffer::Packed(panels) => self.pool.run(ids.len(), |row| {
                 let mut values = vec![0.0; y.cols];
                 panels.row(ids[row] as usize, &mut values);

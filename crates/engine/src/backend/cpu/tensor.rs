@@ -19,7 +19,9 @@ impl Cpu {
     pub(super) fn address(&self, view: View) -> *mut u8 {
         match self.buffer(view.buffer) {
             Buffer::Plain(memory) => memory.at(view.offset, view.rows * view.cols * view.dtype.bytes()),
-            Buffer::Packed(_) | Buffer::Joined(_) => panic!("a packed weight is read by products only"),
+            Buffer::Packed(_) | Buffer::Int8(_) | Buffer::Joined(_) => {
+                panic!("a packed weight is read by products only")
+            }
         }
     }
 
@@ -97,6 +99,7 @@ impl Cpu {
     pub(super) fn forward_operand(&self, bound: &Bound<'_>, weight: TensorId) -> Operand<'_> {
         match self.buffer(bound.view(weight).buffer) {
             Buffer::Packed(panels) => Operand::Panels(panels.view()),
+            Buffer::Int8(weight) => Operand::Int8(weight),
             Buffer::Plain(_) | Buffer::Joined(_) => Operand::Rows(self.mat(bound, weight)),
         }
     }
@@ -105,6 +108,7 @@ impl Cpu {
     pub(super) fn backward_operand(&self, bound: &Bound<'_>, weight: TensorId) -> Operand<'_> {
         match self.buffer(bound.view(weight).buffer) {
             Buffer::Packed(panels) => Operand::PanelsTransposed(panels.view()),
+            Buffer::Int8(weight) => Operand::Int8Transposed(weight),
             Buffer::Plain(_) | Buffer::Joined(_) => Operand::Columns(self.mat(bound, weight)),
         }
     }

@@ -11,7 +11,7 @@ use super::shared::Shared;
 use super::split::Split;
 use super::task::Work;
 use super::word::Form;
-use super::{Precision, Product, Segment, scratch};
+use super::{Precision, Product, Segment, int8, scratch};
 use crate::backend::cpu::isa::Isa;
 use crate::backend::cpu::pool::Pool;
 use crate::backend::cpu::view::Mat;
@@ -21,12 +21,31 @@ const CONVERTED_ROWS: usize = 64;
 
 /// Computes the products; shapes are checked and no C is empty.
 pub(super) fn run(pool: &Pool, isa: Isa, precision: Precision, products: &[Product<'_>]) {
+    let lowered = int8::Lowered::new(pool, isa, products);
+    if lowered.is_empty() {
+        return run_lowered(pool, isa, precision, (products, &lowered));
+    }
+    let segments = lowered.segments(products);
+    let with_kept = products.iter().zip(&segments);
+    let products: Vec<_> = with_kept.map(|(product, segments)| Product { segments, ..*product }).collect();
+    run_lowered(pool, isa, precision, (&products, &lowered));
+}
+
+/// As [`run`], where left operands of weights in bytes exist.
+fn run_lowered(
+    pool: &Pool,
+    isa: Isa,
+    precision: Precision,
+    (products, lowered): (&[Product<'_>], &int8::Lowered<'_>),
+) {
     let form = Form::choose(isa, precision);
     let kernel = Kernel::choose(isa, form);
     let copies = Copies::new(form, kernel, products);
+    let int8 = int8::Kernel::choose(isa);
     scratch::with(copies.words, |memory| {
         copies.make(pool, Target(memory));
-        let mut works: Vec<Work<'_>> = products.iter().map(|product| copies.work(product, memory)).collect();
+        let mut works: Vec<Work<'_>> =
+            products.iter().map(|product| copies.work(product, memory, (lowered, int8))).collect();
         let cut = |works: &[Work<'_>]| -> Vec<Split> {
             works.iter().map(|work| Split::choose(work.load(pool.threads()))).collect()
         };
@@ -75,7 +94,7 @@ impl<'a> Copies<'a> {
     fn new(form: Form, kernel: &'static Kernel, products: &[Product<'a>]) -> Self {
         let mut copies = Self { form, kernel, mats: Vec::new(), words: 0 };
         for product in products {
-            for segment in product.segments {
+            for segment in product.segments.iter().filter(|segment| !segment.is_int8()) {
                 if !copies.is_direct(product, segment) && copies.place(&segment.a).is_none() {
                     copies.mats.push((segment.a, copies.words));
                     copies.words += left::converted_stride(form, segment.a.cols) * segment.a.rows;
@@ -108,14 +127,22 @@ impl<'a> Copies<'a> {
     }
 
     /// A product whose left operands are where they are or in `memory`.
-    fn work<'p>(&self, product: &'p Product<'p>, memory: *mut u32) -> Work<'p> {
-        let left = |segment: &Segment<'_>| match self.place(&segment.a) {
-            Some(at) if !self.is_direct(product, segment) => Left {
-                first: memory.wrapping_add(at).cast_const().cast(),
-                stride: left::converted_stride(self.form, segment.a.cols) * 4,
-            },
-            _ => Left::direct(&segment.a),
-        };
+    fn work<'p>(
+        &self,
+        product: &'p Product<'p>,
+        memory: *mut u32,
+        (lowered, int8): (&'p int8::Lowered<'_>, int8::Kernel),
+    ) -> Work<'p> {
+        let bytes: Vec<_> = product.segments.iter().map(|segment| lowered.rows(segment)).collect();
+        let left =
+            |(segment, bytes): (&Segment<'_>, &Option<&int8::Rows>)| match (bytes, self.place(&segment.a)) {
+                (Some(bytes), _) => bytes.left(segment.a.cols),
+                (None, Some(at)) if !self.is_direct(product, segment) => Left {
+                    first: memory.wrapping_add(at).cast_const().cast(),
+                    stride: left::converted_stride(self.form, segment.a.cols) * 4,
+                },
+                _ => Left::direct(&segment.a),
+            };
         let Product { segments, epilogue, c } = product;
         Work {
             kernel: self.kernel,
@@ -124,7 +151,9 @@ impl<'a> Copies<'a> {
             epilogue,
             c: *c,
             tiles: c.rows.div_ceil(self.kernel.rows),
-            left: segments.iter().map(left).collect(),
+            left: segments.iter().zip(&bytes).map(left).collect(),
+            bytes,
+            int8,
             shared: vec![None; segments.len()],
         }
     }

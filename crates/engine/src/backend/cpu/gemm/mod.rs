@@ -14,6 +14,7 @@
 //! * `shared` packs right operands once where several tasks would.
 //! * `task` packs the right operand of its block into cache unless it is
 //!   stored as [`Panels`] or packed for all, then walks over tiles of C, visit by visit.
+//! * `int8` multiplies a frozen base in bytes.
 //! * `coded` keeps panels as integers and scales; packing them decodes them.
 //! * `kernel` computes a tile in registers, one instruction set per file.
 //!
@@ -28,6 +29,7 @@
 mod ahead;
 mod coded;
 mod finish;
+mod int8;
 mod job;
 mod kernel;
 mod left;
@@ -44,6 +46,8 @@ mod transpose;
 mod visit;
 mod word;
 
+pub use int8::Int8;
+pub(super) use int8::multiplies as multiplies_int8;
 pub(super) use kernel::PANEL;
 pub(super) use left::{ALIAS_BYTES, BLOCK_BYTES, LeftShape, copied_bytes};
 pub use panels::{Panels, PanelsView};
@@ -55,6 +59,7 @@ use super::isa::Isa;
 use super::pool::Pool;
 use super::view::{Mat, MatMut};
 pub use crate::program::Precision;
+use word::Form;
 
 /// The right operand of a product: K × N as the product sees it.
 #[derive(Debug, Clone, Copy)]
@@ -67,6 +72,10 @@ pub enum Operand<'a> {
     Panels(PanelsView<'a>),
     /// Packed rows, (K, N), used as [`Operand::Columns`] and repacked in cache.
     PanelsTransposed(PanelsView<'a>),
+    /// Rows in bytes, (N, K), used as [`Operand::Rows`]. The left side is rounded to bytes, too.
+    Int8(&'a Int8),
+    /// Rows in bytes, (K, N), used as [`Operand::Columns`].
+    Int8Transposed(&'a Int8),
 }
 
 impl Operand<'_> {
@@ -77,6 +86,8 @@ impl Operand<'_> {
             Self::Columns(mat) => mat.rows,
             Self::Panels(panels) => panels.k(),
             Self::PanelsTransposed(panels) => panels.n(),
+            Self::Int8(weight) => weight.k(),
+            Self::Int8Transposed(weight) => weight.n(),
         }
     }
 
@@ -87,6 +98,8 @@ impl Operand<'_> {
             Self::Columns(mat) => mat.cols,
             Self::Panels(panels) => panels.n(),
             Self::PanelsTransposed(panels) => panels.k(),
+            Self::Int8(weight) => weight.n(),
+            Self::Int8Transposed(weight) => weight.k(),
         }
     }
 
@@ -99,7 +112,9 @@ impl Operand<'_> {
             Self::Rows(mat) => Self::Rows(mat.rows(at, n)),
             Self::Columns(mat) => Self::Columns(mat.columns(at, n)),
             Self::Panels(panels) => Self::Panels(panels.rows(at..at + n)),
-            Self::PanelsTransposed(_) => unreachable!("columns of panels seen from the side"),
+            Self::PanelsTransposed(_) | Self::Int8(_) | Self::Int8Transposed(_) => {
+                unreachable!("columns of a packed operand that nobody takes apart")
+            }
         }
     }
 }
@@ -111,6 +126,18 @@ pub struct Segment<'a> {
     pub a: Mat<'a>,
     /// The right operand, K × N.
     pub b: Operand<'a>,
+}
+
+impl Segment<'_> {
+    /// Whether both sides are multiplied as bytes.
+    fn is_int8(&self) -> bool {
+        matches!(self.b, Operand::Int8(_) | Operand::Int8Transposed(_))
+    }
+
+    /// Words of its contraction in a product of words of `form`.
+    fn words(&self, form: Form) -> usize {
+        if self.is_int8() { int8::words(self.a.cols) } else { form.words(self.a.cols) }
+    }
 }
 
 /// What happens to the sum on its way to memory: `scale · sum + bias + add (+ C)`.

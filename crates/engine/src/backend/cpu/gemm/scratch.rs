@@ -89,6 +89,20 @@ impl Held {
         self.0.as_ptr().cast()
     }
 
+    /// Its first `n` words as numbers.
+    pub(in crate::backend::cpu) fn floats(&self, n: usize) -> &[f32] {
+        assert!(n <= self.0.len() * LINE, "{n} numbers in {} words", self.0.len() * LINE);
+        // SAFETY: the words exist and are initialised; any word is an f32.
+        unsafe { std::slice::from_raw_parts(self.as_ptr().cast(), n) }
+    }
+
+    /// As [`Held::floats`], to write.
+    pub(in crate::backend::cpu) fn floats_mut(&mut self, n: usize) -> &mut [f32] {
+        assert!(n <= self.0.len() * LINE, "{n} numbers in {} words", self.0.len() * LINE);
+        // SAFETY: as in `floats`, and nobody else has it.
+        unsafe { std::slice::from_raw_parts_mut(self.as_mut_ptr().cast(), n) }
+    }
+
     pub(in crate::backend::cpu) fn as_mut_ptr(&mut self) -> *mut u32 {
         self.0.as_mut_ptr().cast()
     }

@@ -38,7 +38,7 @@ impl Shared {
         let cut = works.iter().zip(splits).enumerate().filter(|(_, (_, split))| is_shared(split));
         for (product, (work, _)) in cut {
             for segment in (0..work.segments.len()).filter(|segment| work.is_packed(*segment)) {
-                let words = panel_words(form, work.segments[segment].a.cols, work.c.cols);
+                let words = work.segments[segment].words(form) * work.c.cols.div_ceil(PANEL) * PANEL;
                 if (shared.words + words) * 4 <= MOST_BYTES {
                     shared.segments.push((product, segment, shared.words));
                     shared.words += words;
@@ -53,7 +53,7 @@ impl Shared {
         let memory = Target(memory);
         for &(product, segment, at) in &self.segments {
             let (work, form) = (&works[product], self.form);
-            let (k, b) = (form.words(work.segments[segment].a.cols), &work.segments[segment].b);
+            let (k, b) = (work.segments[segment].words(form), &work.segments[segment].b);
             pool.run(work.c.cols.div_ceil(PANEL), |panel| {
                 // SAFETY: each task has a panel of its own, whose words were counted.
                 unsafe {

@@ -8,7 +8,7 @@ use super::scratch::Line;
 use super::split::{Load, part};
 use super::visit::{FUSED, LIMIT, Stretch, UNLIMITED, Visit, visits};
 use super::word::Form;
-use super::{Epilogue, Operand, Segment, pack, scratch};
+use super::{Epilogue, Operand, Segment, int8, pack, scratch};
 use crate::backend::cpu::view::{Mat, MatMut};
 use std::ops::Range;
 
@@ -28,6 +28,9 @@ pub(super) struct Work<'a> {
     pub(super) tiles: usize,
     /// Where the kernel finds each segment's left operand.
     pub(super) left: Vec<Left>,
+    /// Each segment's left operand in bytes, and how bytes are multiplied.
+    pub(super) bytes: Vec<Option<&'a int8::Rows>>,
+    pub(super) int8: int8::Kernel,
     /// Panels of each segment's right operand that were packed for all tasks.
     pub(super) shared: Vec<Option<*const u32>>,
 }
@@ -38,8 +41,8 @@ unsafe impl Sync for Work<'_> {}
 impl Work<'_> {
     /// A panel of a right operand, if there is one in the order of the kernel.
     fn stored(&self, segment: usize, panel: usize) -> Option<*const u32> {
-        let Segment { a, b } = &self.segments[segment];
-        let panel_words = self.form.words(a.cols) * PANEL;
+        let b = &self.segments[segment].b;
+        let panel_words = self.segments[segment].words(self.form) * PANEL;
         let shared = self.shared[segment].map(|first| first.wrapping_add(panel * panel_words));
         shared.or_else(|| pack::stored(b, self.form, panel))
     }
@@ -68,14 +71,14 @@ impl Work<'_> {
     }
 
     fn visits(&self) -> impl Iterator<Item = Visit> + Clone {
-        let is_panels = |segment: &Segment<'_>| matches!(segment.b, Operand::Panels(_));
+        let is_panels = |segment: &Segment<'_>| matches!(segment.b, Operand::Panels(_) | Operand::Int8(_));
         // One tile of rows reads every panel once: the fewer stops the better.
         let reads_once = self.tiles == 1 && self.segments.iter().all(is_panels);
         visits(self.segments, self.form, if reads_once { UNLIMITED } else { LIMIT })
     }
 
     pub(super) fn load(&self, threads: usize) -> Load {
-        let words = |segment: usize| self.form.words(self.segments[segment].a.cols);
+        let words = |segment: usize| self.segments[segment].words(self.form);
         let all = 0..self.segments.len();
         Load {
             tiles: self.tiles,
@@ -149,7 +152,8 @@ impl Work<'_> {
                 unsafe {
                     let sum = sums.at(t, p);
                     let strips = &mut strips[..n_strips];
-                    let spot = Spot { panel, rows: rows.len(), cols: self.cols(panel).len(), sum };
+                    let spot =
+                        Spot { panel, row: rows.start, rows: rows.len(), cols: self.cols(panel).len(), sum };
                     self.multiply(&step.visit, strips, &spot, step.resume);
                     if step.is_last {
                         self.finish(sum, tile, panel);
@@ -167,12 +171,16 @@ impl Work<'_> {
         let &Spot { rows, cols, sum, .. } = spot;
         // SAFETY: passed on.
         unsafe {
-            if strips.iter().all(|strip| strip.b_stride == 0 && !strip.b.is_null()) {
+            let is_bytes = |stretch: &Stretch| self.bytes[stretch.segment].is_some();
+            let plain = strips.iter().all(|strip| strip.b_stride == 0 && !strip.b.is_null());
+            if plain && !visit.stretches().iter().any(is_bytes) {
                 (self.kernel.multiply)(strips, rows, cols, sum, resume);
                 return;
             }
             for (strip, stretch) in strips.iter().zip(visit.stretches()) {
-                if strip.b.is_null() {
+                if let Some(bytes) = self.bytes[stretch.segment] {
+                    self.by_bytes(strip, (stretch.segment, bytes), spot, resume);
+                } else if strip.b.is_null() {
                     self.by_pieces(strip, stretch, spot, resume);
                 } else if strip.b_stride == 0 {
                     (self.kernel.multiply)(std::slice::from_ref(strip), rows, cols, sum, resume);
@@ -182,6 +190,20 @@ impl Work<'_> {
                 resume = true;
             }
         }
+    }
+
+    /// Adds the products of one strip of bytes to a tile.
+    unsafe fn by_bytes(
+        &self,
+        strip: &Strip,
+        (segment, bytes): (usize, &int8::Rows),
+        spot: &Spot,
+        resume: bool,
+    ) {
+        let weight = &self.segments[segment].b;
+        let factors = bytes.factors(spot.row..spot.row + spot.rows, weight, spot.panel);
+        // SAFETY: passed on; the factors are those of the tile's rows and the panel's columns.
+        unsafe { (self.int8.multiply)(strip, spot.rows, &factors, spot.sum, resume) };
     }
 
     /// Adds the products of one strip to a tile, decoding its panel on the way.
@@ -241,7 +263,7 @@ impl Work<'_> {
             strip.words = words;
             if let Some(stored) = self.stored(stretch.segment, panels.start) {
                 strip.b = stored.wrapping_add(stretch.words.start * PANEL).cast();
-                strip.panel_bytes = self.form.words(segment.a.cols) * PANEL * 4;
+                strip.panel_bytes = segment.words(self.form) * PANEL * 4;
             } else if let Some(mat) = self.streamed(stretch.segment) {
                 strip.b = mat.row_ptr(panels.start * PANEL).wrapping_add(stretch.words.start * 4);
                 strip.b_stride = mat.stride * mat.elem.bytes();
@@ -282,6 +304,8 @@ pub(super) struct Step {
 /// A panel, the part of a tile that is in use, and its sums.
 struct Spot {
     panel: usize,
+    /// The tile's first row.
+    row: usize,
     rows: usize,
     cols: usize,
     sum: *mut Tile,

@@ -51,9 +51,12 @@ pub(super) fn visits(
     form: Form,
     limit: usize,
 ) -> impl Iterator<Item = Visit> + Clone {
-    let lengths = segments.iter().map(move |segment| form.words(segment.a.cols));
+    // Sums of integers are not left half done.
+    let lengths = segments
+        .iter()
+        .map(move |segment| (segment.words(form), if segment.is_int8() { UNLIMITED } else { limit }));
     let mut stretches =
-        lengths.enumerate().flat_map(move |(segment, words)| cut(segment, words, limit)).peekable();
+        lengths.enumerate().flat_map(|(segment, (words, limit))| cut(segment, words, limit)).peekable();
     std::iter::from_fn(move || {
         let mut visit = Visit::default();
         let has_room = |visit: &Visit, next: &Stretch| {

@@ -19,7 +19,11 @@ use std::ops::Range;
 
 /// A panel of `operand` where it is stored, if it needs no packing.
 pub(super) fn stored(operand: &Operand<'_>, form: Form, panel: usize) -> Option<*const u32> {
-    let Operand::Panels(view) = operand else { return None };
+    let view = match operand {
+        Operand::Panels(view) => view,
+        Operand::Int8(weight) => return Some(weight.panel(panel)),
+        _ => return None,
+    };
     match view.content(panel) {
         Content::Words(elem, words) if form.is_stored_as(elem) => Some(words),
         Content::Words(..) | Content::Codes(_) => None,
@@ -48,6 +52,10 @@ pub(super) unsafe fn pack(
     words: &Range<usize>,
     to: *mut u32,
 ) {
+    if let Operand::Int8Transposed(weight) = operand {
+        // SAFETY: passed on.
+        return unsafe { weight.pack_turned(panel, words, to) };
+    }
     let first = panel * PANEL;
     let n = operand.n().min(first + PANEL) - first;
     let start = words.start * form.numbers();
@@ -70,6 +78,7 @@ pub(super) unsafe fn pack(
                     Content::Codes(_) => coded::transposed(kernel, view, first..first + n, form, to),
                 }
             }
+            Operand::Int8(_) | Operand::Int8Transposed(_) => unreachable!("bytes are stored or turned"),
         }
     }
 }
