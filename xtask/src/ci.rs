@@ -43,6 +43,10 @@ fn steps(options: &Options) -> Vec<Step> {
     let mut steps: Vec<Step> = vec![
         ("fmt", cargo(&["fmt", "--all", "--check"])),
         ("clippy", cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])),
+        (
+            "feature",
+            cargo(&["check", "--package", "penname-engine", "--all-targets", "--features", "accelerate"]),
+        ),
         ("tidy", Box::new(tidy::run)),
         ("gen", Box::new(|| page::run(&page::Options { check: true }))),
     ];

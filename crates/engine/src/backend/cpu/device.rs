@@ -59,6 +59,28 @@ impl Cpu {
         BufferId(at)
     }
 
+    /// Rows as they come, a few at a time.
+    #[cfg(feature = "accelerate")]
+    fn allocate_plain(
+        &mut self,
+        rows: usize,
+        cols: usize,
+        fill: FillRows<'_>,
+    ) -> Result<BufferId, DeviceError> {
+        let bytes = rows * cols * DType::F32.bytes();
+        let memory = Memory::zeroed(bytes).ok_or_else(|| self.out_of_memory(bytes))?;
+        let first = super::gemm::scratch::Target(memory.at(0, bytes).cast());
+        self.pool.for_chunks(rows, 32, |chunk| {
+            let n_numbers = chunk.len() * cols;
+            // SAFETY: the rows of a chunk are its task's own.
+            let room = unsafe {
+                std::slice::from_raw_parts_mut(first.at(chunk.start * cols).cast::<f32>(), n_numbers)
+            };
+            fill(chunk, room);
+        });
+        Ok(self.insert(Buffer::Plain(memory)))
+    }
+
     fn out_of_memory(&self, bytes: usize) -> DeviceError {
         DeviceError::OutOfMemory { bytes, device: self.probe().name }
     }
@@ -104,6 +126,10 @@ impl Device for Cpu {
             fill(0..1, room);
             return Ok(self.insert(Buffer::Plain(memory)));
         }
+        #[cfg(feature = "accelerate")]
+        if dtype == DType::F32 {
+            return self.allocate_plain(rows, cols, fill);
+        }
         let precision = match dtype {
             DType::Bf16 => Precision::Bf16,
             DType::F32 | DType::U32 => Precision::F32,
@@ -137,7 +163,8 @@ impl Device for Cpu {
     }
 
     fn layout(&self) -> Option<&'static str> {
-        Some("panels of 32 rows, 1")
+        // Rows that are left as they come are not packed, and not given away.
+        (!cfg!(feature = "accelerate")).then_some("panels of 32 rows, 1")
     }
 
     fn packed(&self, buffer: BufferId) -> Vec<Packed<'_>> {

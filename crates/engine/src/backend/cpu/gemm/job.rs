@@ -21,6 +21,10 @@ const CONVERTED_ROWS: usize = 64;
 
 /// Computes the products; shapes are checked and no C is empty.
 pub(super) fn run(pool: &Pool, isa: Isa, precision: Precision, products: &[Product<'_>]) {
+    #[cfg(feature = "accelerate")]
+    if products.iter().all(|product| super::accelerate::takes(precision, product)) {
+        return products.iter().for_each(|product| super::accelerate::run(pool, isa, product));
+    }
     let lowered = int8::Lowered::new(pool, isa, products);
     if lowered.is_empty() {
         return run_lowered(pool, isa, precision, (products, &lowered));

@@ -26,6 +26,8 @@
 
 #![expect(clippy::needless_range_loop, reason = "sums in registers are addressed by row and vector")]
 
+#[cfg(feature = "accelerate")]
+mod accelerate;
 mod ahead;
 mod coded;
 mod finish;

@@ -56,14 +56,14 @@ impl Lines {
 
 /// A pointer to words of which tasks write disjoint parts.
 #[derive(Clone, Copy)]
-pub(super) struct Target(pub(super) *mut u32);
+pub(in crate::backend::cpu) struct Target(pub(in crate::backend::cpu) *mut u32);
 
 // SAFETY: whoever writes through it says that the part is its own.
 unsafe impl Sync for Target {}
 
 impl Target {
     /// Word `words` of it.
-    pub(super) fn at(self, words: usize) -> *mut u32 {
+    pub(in crate::backend::cpu) fn at(self, words: usize) -> *mut u32 {
         self.0.wrapping_add(words)
     }
 }
