@@ -50,6 +50,9 @@ pub struct Cut {
     pub times: u64,
     /// The first thing changed, shortened.
     pub sample: String,
+    /// What stands in its place, shortened; empty when nothing does.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub becomes: String,
 }
 
 /// A text after its edits, and what they did.
@@ -76,7 +79,11 @@ pub fn apply(text: &str, mut edits: Vec<Edit>) -> Edited {
         out.push_str(&text[at..edit.range.start]);
         out.push_str(&edit.with);
         at = edit.range.end;
-        count(cuts.entry(edit.rule).or_insert_with(|| Cut::of(edit.rule, gone)), gone, &edit.with);
+        count(
+            cuts.entry(edit.rule).or_insert_with(|| Cut::of(edit.rule, gone, &edit.with)),
+            gone,
+            &edit.with,
+        );
     }
     out.push_str(&text[at..]);
     Edited { text: out, cuts: cuts.into_values().collect() }
@@ -99,9 +106,9 @@ pub fn merge(totals: &mut BTreeMap<String, Cut>, cuts: &[Cut]) {
 }
 
 impl Cut {
-    fn of(rule: &str, gone: &str) -> Self {
-        let sample = shorten(gone, SAMPLE_CHARS);
-        Self { rule: rule.to_owned(), chars: 0, added: 0, times: 0, sample }
+    fn of(rule: &str, gone: &str, with: &str) -> Self {
+        let (sample, becomes) = (shorten(gone, SAMPLE_CHARS), shorten(with, SAMPLE_CHARS));
+        Self { rule: rule.to_owned(), chars: 0, added: 0, times: 0, sample, becomes }
     }
 }
 

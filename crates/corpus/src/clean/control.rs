@@ -15,11 +15,21 @@ pub(super) const CLEANER: Cleaner = Cleaner {
     about: "NUL and other control characters, terminal colours; CR, FF, VT and NEL become line ends",
     effect: Effect::Noise,
     scope: Scope::Passage,
-    find: |text, _: &Traits| find(text),
+    find: |text, _: &Traits| find(text, false),
 };
 
+/// As the cleaner, for text just decoded: bytes that Windows leaves out (`â€` and U+009D for `”`)
+/// are left where they may belong to UTF-8 read as another code page, which [`super::mojibake`] sees to.
+pub(crate) fn find_decoding(text: &str) -> Vec<Edit> {
+    find(text, true)
+}
+
 /// Lists every control character of a text except tab and line feed.
-pub(crate) fn find(text: &str) -> Vec<Edit> {
+fn find(text: &str, keep_disguised: bool) -> Vec<Edit> {
+    if text.bytes().all(|byte| matches!(byte, b'\n' | b'\t' | 0x20..0x7f)) {
+        return Vec::new();
+    }
+    let mut before = ' ';
     let mut edits = Vec::new();
     let mut chars = text.char_indices().peekable();
     while let Some((at, c)) = chars.next() {
@@ -35,11 +45,18 @@ pub(crate) fn find(text: &str) -> Vec<Edit> {
                 while chars.next_if(|&(next, _)| next < end).is_some() {}
                 edits.push(Edit::cut(at..end, CONTROL));
             }
+            '\u{80}'..='\u{9f}' if keep_disguised && is_disguise(before) => {}
             c if c.is_control() => edits.push(Edit::cut(at..at + c.len_utf8(), CONTROL)),
             _ => {}
         }
+        before = c;
     }
     edits
+}
+
+/// Whether a character may stand before another in UTF-8 read as Windows-1252.
+fn is_disguise(before: char) -> bool {
+    matches!(before, 'Â'..='ô' | '€' | '\u{80}'..='\u{9f}')
 }
 
 /// Bytes of a control sequence (`[31m`) after its escape character; 0 when there is none.
@@ -55,7 +72,7 @@ fn sequence(rest: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::super::check;
-    use super::CLEANER;
+    use super::{CLEANER, find_decoding};
 
     #[test]
     fn line_ends_become_one_kind_and_controls_go() {
@@ -63,6 +80,7 @@ mod tests {
         check(&CLEANER, "a\0b\u{7f}c\u{9d}\td", "abc\td");
         check(&CLEANER, "\u{1b}[1;31mred\u{1b}[0m \u{1b}x", "red x");
         check(&CLEANER, "page\u{c}page\u{85}line", "page\npage\nline");
+        assert_eq!(find_decoding("â€\u{9d} a\u{9d}").len(), 1);
         check(&CLEANER, "kept: é \u{2028} 👩‍👧", "kept: é \u{2028} 👩‍👧");
     }
 }

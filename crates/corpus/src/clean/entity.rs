@@ -159,7 +159,7 @@ mod tests {
         check(&CLEANER, "write &amp;lt; for a bracket", "write &amp;lt; for a bracket");
         check(&CLEANER, "&#146;tis &#0; &nosuch; & &;", "’tis &#0; &nosuch; & &;");
         check(&CLEANER, "&#99999999999; &#xD800;", "&#99999999999; &#xD800;");
-        let decoded = Traits { gutenberg: false, entities_decoded: true };
+        let decoded = Traits { entities_decoded: true, ..Traits::default() };
         check_with(&CLEANER, decoded, "&amp;", "&amp;");
     }
 }

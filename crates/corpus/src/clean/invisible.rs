@@ -18,6 +18,9 @@ pub(super) const CLEANER: Cleaner = Cleaner {
 
 fn find(text: &str, _: &Traits) -> Vec<Edit> {
     let mut edits = Vec::new();
+    if text.is_ascii() {
+        return edits;
+    }
     let mut before = None;
     let mut chars = text.char_indices().peekable();
     while let Some((at, c)) = chars.next() {

@@ -17,7 +17,7 @@ pub(super) const CLEANER: Cleaner = Cleaner {
 
 /// Goes word by word: nothing composes across the space a piece begins with.
 fn find(text: &str, _: &Traits) -> Vec<Edit> {
-    if is_nfc(text) {
+    if text.is_ascii() || is_nfc(text) {
         return Vec::new();
     }
     let mut edits = Vec::new();

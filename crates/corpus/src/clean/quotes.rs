@@ -9,6 +9,9 @@ pub(super) const CLEANER: Cleaner = Cleaner {
     effect: Effect::Voice,
     scope: Scope::Passage,
     find: |text, _| {
+        if text.is_ascii() {
+            return Vec::new();
+        }
         let straight = |mark: &str| if matches!(mark, "‘" | "’" | "‚" | "‛") { "'" } else { "\"" };
         let marks = text.match_indices(['‘', '’', '‚', '‛', '“', '”', '„', '‟']);
         marks.map(|(at, mark)| Edit::replace(at..at + mark.len(), straight(mark), "quotes")).collect()

@@ -9,6 +9,9 @@ pub(super) const CLEANER: Cleaner = Cleaner {
     effect: Effect::Noise,
     scope: Scope::Both,
     find: |text, _| {
+        if text.is_ascii() {
+            return Vec::new();
+        }
         let marks = text.match_indices(['\u{2028}', '\u{2029}']);
         marks.map(|(at, mark)| Edit::replace(at..at + mark.len(), "\n", "line separators")).collect()
     },
