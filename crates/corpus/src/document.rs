@@ -79,6 +79,21 @@ pub struct Encoding {
     pub replaced: usize,
 }
 
+/// How a post was received. What a source does not say is nothing, not zero.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Reception {
+    /// Likes or votes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub score: Option<i64>,
+    /// Followers of its author.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub followers: Option<u64>,
+    /// Seconds between what it answers and it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delay_s: Option<i64>,
+}
+
 /// A piece of writing.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Document {
@@ -106,6 +121,13 @@ pub struct Document {
     /// Remarks of the reader: `unreadable front matter`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub flags: Vec<String>,
+    /// The conversation it is part of, where its source has several of them: they stay together when
+    /// documents are held out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thread: Option<String>,
+    /// How it was received, where its source says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reception: Option<Reception>,
     /// What became of it.
     pub fate: Fate,
 }
@@ -124,6 +146,8 @@ impl Document {
             given: 0,
             encoding: None,
             flags: Vec::new(),
+            thread: None,
+            reception: None,
             fate: Fate::Train,
         };
         document.given = document.chars();

@@ -60,6 +60,14 @@ pub enum Error {
         /// What it may hold, comma separated.
         expected: String,
     },
+    /// A model that was asked for is not there or is something else. None stands in for it.
+    #[error("the model `{}` of `validate.toxicity` cannot be used: {why}", path.display())]
+    NoScorer {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
     /// A setting holds a number that makes no sense.
     #[error("setting `{setting}` is {found}, expected {expected}")]
     OutOfRange {

@@ -35,6 +35,8 @@ pub struct Collected {
     pub tally: Tally,
     /// What each rule cut, with a sample.
     pub cuts: BTreeMap<String, Cut>,
+    /// What rules that may change the voice would cut, and were not asked to.
+    pub would: BTreeMap<String, Cut>,
     /// What was wrong.
     pub issues: Vec<Issue>,
     /// What was decided, and why.

@@ -14,12 +14,12 @@ use super::files::transcript::profile::Script;
 use super::files::{self, Format, Reading, Source};
 use super::walk::File;
 use super::{Collected, Seen};
-use crate::Settings;
-use crate::clean::{Plan, Scope, Traits, is_framed};
-use crate::document::{Body, Document, Encoding};
+use crate::clean::{Plan, Scope, Traits, profile};
+use crate::document::Encoding;
 use crate::edit::{self, Cut};
 use crate::encoding::{self, Decoded};
 use crate::issue::{Code, Issue, Severity};
+use crate::settings::{self, Settings};
 
 /// How files were read, by format and reason.
 type Formats = BTreeMap<(&'static str, String), Seen>;
@@ -145,7 +145,7 @@ impl Reader<'_> {
         let source = Source {
             path: piece.name,
             text,
-            traits: Traits { gutenberg: is_framed(text), entities_decoded: false },
+            traits: Traits { profile: self.profile(piece.name), ..Traits::of(text) },
             settings: self.settings,
             profiles: self.profiles,
             scripts: self.scripts,
@@ -196,7 +196,13 @@ impl Reader<'_> {
             collected.issues.push(Issue::new(source.path, Code::NoRecords, Severity::Bad, detail));
         }
         let Reading { documents, tally, issues } = reading;
-        collected.documents.extend(documents.into_iter().map(|d| self.clean(d, &traits, &mut cuts)));
+        for document in documents {
+            let document = self.plan.clean(document, &traits, &mut cuts);
+            for text in document.texts() {
+                self.plan.would(text, Scope::Passage, &traits, &mut collected.would);
+            }
+            collected.documents.push(document);
+        }
         collected.tally.merge(&tally);
         let cuts: Vec<Cut> = cuts.into_values().collect();
         collected.tally.absorb(&cuts);
@@ -204,20 +210,10 @@ impl Reader<'_> {
         collected.issues.extend(issues);
     }
 
-    fn clean(&self, mut document: Document, traits: &Traits, cuts: &mut BTreeMap<String, Cut>) -> Document {
-        let mut clean = |text: &mut String| *text = self.plan.run(text, Scope::Passage, traits, cuts);
-        match &mut document.body {
-            Body::Text(text) => clean(text),
-            Body::Turns(turns) => turns.iter_mut().for_each(|turn| clean(&mut turn.text)),
-        }
-        if let Some(title) = &mut document.title {
-            // A title that is not in the text is cleaned too, but outside the account.
-            let mut aside = BTreeMap::new();
-            let cuts = if title.given { cuts } else { &mut aside };
-            let title_traits = Traits { entities_decoded: false, ..*traits };
-            title.text = self.plan.run(&title.text, Scope::Passage, &title_traits, cuts);
-        }
-        document
+    /// The profile of cleaners for the place where a file lies.
+    fn profile(&self, path: &str) -> Option<&'static profile::Profile> {
+        let (_, name) = settings::for_path(&self.settings.clean.profile, path)?;
+        profile::named(name)
     }
 }
 

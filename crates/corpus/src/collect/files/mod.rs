@@ -184,9 +184,7 @@ fn named(scripts: &[Script], name: &str) -> Option<&'static Format> {
 /// The setting that forces the format of a path: the longest that matches its end, or a folder it
 /// lies in.
 fn forced<'a>(settings: &'a Settings, path: &str) -> Option<(&'a String, &'a String)> {
-    let within = |folder: &str| path.starts_with(folder) || path.contains(&format!("/{folder}"));
-    let matches = |place: &str| if place.ends_with('/') { within(place) } else { path.ends_with(place) };
-    settings.format.iter().filter(|(place, _)| matches(place)).max_by_key(|(place, _)| place.len())
+    crate::settings::for_path(&settings.format, path)
 }
 
 /// Files that are not opened, judged by their names, unless the settings force a format on them.

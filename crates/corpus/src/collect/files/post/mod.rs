@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::talk::{Voices, missing};
 use super::{Reading, Source, chars};
-use crate::document::{Body, Document, Kind, Speaker, Title, Turn};
+use crate::document::{Body, Document, Kind, Reception, Speaker, Title, Turn};
 use crate::when;
 
 /// Reason for replies to what is not in the file.
@@ -36,8 +36,10 @@ struct Node {
     at: Option<i64>,
     title: Option<String>,
     text: String,
-    /// How well it was liked.
-    score: i64,
+    /// How well it was liked, where the source says.
+    score: Option<i64>,
+    /// Followers of who wrote it.
+    followers: Option<u64>,
     /// Why it is only looked at and never learned, if so.
     aside: Option<&'static str>,
 }
@@ -154,7 +156,9 @@ impl Forest<'_> {
             if pairs == Pairs::Best && self.parents[parent].is_some() {
                 continue;
             }
-            replies.sort_by_key(|idx| (std::cmp::Reverse(self.nodes[*idx].score), self.nodes[*idx].at, *idx));
+            replies.sort_by_key(|idx| {
+                (std::cmp::Reverse(self.nodes[*idx].score.unwrap_or(0)), self.nodes[*idx].at, *idx)
+            });
             replies.truncate(if pairs == Pairs::Best { 1 } else { usize::MAX });
             for reply in replies {
                 self.turns(&[parent, reply], |idx| idx == reply, reading);
@@ -187,6 +191,19 @@ impl Forest<'_> {
         }
     }
 
+    fn reception(&self, idx: usize) -> Reception {
+        let node = &self.nodes[idx];
+        let asked = self.parents[idx].and_then(|parent| self.nodes[parent].at);
+        let delay_s = node.at.zip(asked).map(|(at, asked)| at - asked);
+        Reception { score: node.score, followers: node.followers, delay_s }
+    }
+
+    /// The name of a tree: that of its root, which for the part of a tree is what it answers.
+    fn thread(&self, root: usize) -> String {
+        let root = &self.nodes[root];
+        root.parent.clone().unwrap_or_else(|| root.id.clone())
+    }
+
     /// A post of the voice, with what it added itself.
     fn text(&mut self, way: &[usize], reading: &mut Reading) {
         let texts: Vec<&str> = way.iter().map(|idx| self.nodes[*idx].text.as_str()).collect();
@@ -203,6 +220,9 @@ impl Forest<'_> {
     fn push(&mut self, way: &[usize], kind: Kind, title: Option<Title>, body: Body, reading: &mut Reading) {
         let mut document = Document::new(self.source.path, reading.documents.len(), kind, title, body);
         document.date = way.last().and_then(|idx| self.nodes[*idx].at).map(when::show);
+        document.reception = way.last().map(|idx| self.reception(*idx));
+        document.thread =
+            way.first().and_then(|idx| self.way(*idx).last().copied()).map(|root| self.thread(root));
         self.used.extend(way);
         reading.documents.push(document);
     }

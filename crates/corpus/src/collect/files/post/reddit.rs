@@ -137,7 +137,8 @@ impl Found {
             at: data["created_utc"].as_f64().and_then(when::from_number),
             title: is_post.then(|| text("title").to_owned()),
             text: if is_gone { String::new() } else { words.to_owned() },
-            score: data["score"].as_i64().or_else(|| data["ups"].as_i64()).unwrap_or(0),
+            score: data["score"].as_i64().or_else(|| data["ups"].as_i64()),
+            followers: None,
             aside,
         });
     }

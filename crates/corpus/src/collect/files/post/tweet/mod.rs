@@ -122,7 +122,8 @@ fn node(tweet: Tweet, is_wanted: bool) -> Node {
         is_own: tweet.is_own,
         at: tweet.at,
         title: None,
-        score: i64::try_from(tweet.likes.unwrap_or(0)).unwrap_or(i64::MAX),
+        score: tweet.likes.map(|likes| i64::try_from(likes).unwrap_or(i64::MAX)),
+        followers: tweet.followers,
         aside,
     }
 }

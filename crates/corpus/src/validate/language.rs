@@ -1,0 +1,160 @@
+//! Written in another language than the voice's.
+//!
+//! Short texts say little of their language (a library takes `gm` for Polish), so a text with fewer
+//! letters than asked is left to stand. How sure a scorer is means something only for that scorer,
+//! which is why both are one setting.
+
+use whatlang::{Detector, Lang};
+
+use super::{Bar, Looked, Rule, Side};
+use crate::Error;
+
+/// Bytes of a text looked at: more say no more.
+const MAX_BYTES: usize = 1 << 14;
+
+/// The scorers there are.
+const SCORERS: &[&str] = &["whatlang"];
+
+/// Two-letter names of languages, and the names the scorer has for them.
+const SHORT: &[(&str, &str)] = &[
+    ("ar", "ara"),
+    ("bg", "bul"),
+    ("bn", "ben"),
+    ("ca", "cat"),
+    ("cs", "ces"),
+    ("cy", "cym"),
+    ("da", "dan"),
+    ("de", "deu"),
+    ("el", "ell"),
+    ("en", "eng"),
+    ("eo", "epo"),
+    ("es", "spa"),
+    ("et", "est"),
+    ("fa", "pes"),
+    ("fi", "fin"),
+    ("fr", "fra"),
+    ("gu", "guj"),
+    ("he", "heb"),
+    ("hi", "hin"),
+    ("hr", "hrv"),
+    ("hu", "hun"),
+    ("hy", "hye"),
+    ("id", "ind"),
+    ("it", "ita"),
+    ("ja", "jpn"),
+    ("ka", "kat"),
+    ("ko", "kor"),
+    ("la", "lat"),
+    ("lt", "lit"),
+    ("lv", "lav"),
+    ("nl", "nld"),
+    ("no", "nob"),
+    ("pl", "pol"),
+    ("pt", "por"),
+    ("ro", "ron"),
+    ("ru", "rus"),
+    ("sk", "slk"),
+    ("sl", "slv"),
+    ("sr", "srp"),
+    ("sv", "swe"),
+    ("ta", "tam"),
+    ("te", "tel"),
+    ("th", "tha"),
+    ("tr", "tur"),
+    ("uk", "ukr"),
+    ("ur", "urd"),
+    ("vi", "vie"),
+    ("zh", "cmn"),
+];
+
+pub(super) const RULE: Rule = Rule {
+    name: "language",
+    about: "what the voice says is not in one of the languages asked for, as far as it is long enough to tell",
+    settings: "`languages`, `language`, `min_letters`",
+    judge,
+};
+
+/// Refuses a scorer that is not there and languages it does not know, before anything is read.
+pub(super) fn check(settings: &crate::settings::Validate) -> Result<(), Error> {
+    if !SCORERS.contains(&settings.language.scorer.as_str()) || settings.language.side != Side::AtLeast {
+        return Err(Error::UnknownName {
+            setting: "validate.language",
+            found: settings.language.to_string(),
+            expected: format!("{} >= a score", SCORERS.join(", ")),
+        });
+    }
+    match settings.languages.iter().find(|name| lang(name).is_none()) {
+        Some(unknown) => Err(Error::UnknownName {
+            setting: "validate.languages",
+            found: unknown.clone(),
+            expected: SHORT.iter().map(|(short, _)| *short).collect::<Vec<_>>().join(", "),
+        }),
+        None => Ok(()),
+    }
+}
+
+fn lang(name: &str) -> Option<Lang> {
+    let lower = name.to_ascii_lowercase();
+    let long = SHORT.iter().find(|(short, _)| *short == lower).map_or(lower.as_str(), |(_, long)| long);
+    Lang::from_code(long)
+}
+
+fn judge(looked: &Looked<'_>) -> Option<String> {
+    let settings = looked.settings;
+    if settings.languages.is_empty() {
+        return None;
+    }
+    let text = &looked.voice[..looked.voice.floor_char_boundary(MAX_BYTES)];
+    if text.chars().filter(|c| c.is_alphabetic()).count() < settings.min_letters {
+        return None;
+    }
+    let wanted: Vec<Lang> = settings.languages.iter().filter_map(|name| lang(name)).collect();
+    says_no(text, &wanted, &settings.language)
+}
+
+/// Sure of another language, or not sure enough of one of those asked for.
+fn says_no(text: &str, wanted: &[Lang], bar: &Bar) -> Option<String> {
+    let found = Detector::new().detect(text)?;
+    let (lang, sure) = (found.lang(), found.confidence());
+    let is_wanted = wanted.contains(&lang) && bar.passes(sure);
+    (!is_wanted).then(|| format!("{} ({sure:.2} by {})", lang.eng_name(), bar.scorer))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::judged;
+    use super::*;
+    use crate::settings::Validate;
+
+    fn english() -> Validate {
+        Validate { languages: vec!["en".into()], ..Default::default() }
+    }
+
+    #[test]
+    fn other_languages_are_told() {
+        let english_text =
+            "The kettle sings on the hob, and nobody in the whole house listens to it any more.";
+        judged(&RULE, english_text, &english(), None);
+        let german = "Der Kessel singt auf dem Herd, und niemand im ganzen Haus hört ihm noch zu.";
+        judged(&RULE, german, &english(), Some("German (1.00 by whatlang)"));
+        judged(&RULE, german, &Validate::default(), None);
+    }
+
+    #[test]
+    fn short_texts_are_left_to_stand() {
+        for text in ["gm", "Congrats!", "lol no", "👍👍👍"] {
+            judged(&RULE, text, &english(), None);
+        }
+    }
+
+    #[test]
+    fn what_nobody_knows_is_refused() {
+        check(&english()).unwrap();
+        check(&Validate { languages: vec!["eng".into(), "DE".into()], ..Default::default() }).unwrap();
+        let unknown = Validate { languages: vec!["klingon".into()], ..Default::default() };
+        assert!(check(&unknown).unwrap_err().to_string().contains("klingon"));
+        let other = Validate { language: "lingua >= 0.8".parse().unwrap(), ..Default::default() };
+        assert!(check(&other).unwrap_err().to_string().contains("lingua >= 0.8"));
+        assert!(SHORT.iter().all(|(short, _)| lang(short).is_some()));
+    }
+}
