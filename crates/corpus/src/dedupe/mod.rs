@@ -2,23 +2,26 @@
 //!
 //! Compared is what the voice says, because that is what would be learned twice. First documents
 //! with the same words are found by hash, then documents with nearly the same words by MinHash,
-//! each candidate verified. Of a cluster the longest is kept, the earliest path among equals; but
-//! where held-out text is in it, no member stays in training.
+//! each candidate verified. Which of a cluster is kept is a matter of declared order ([`keep`]), the
+//! earliest path last of all; but where held-out text is in it, no member stays in training.
+//!
+//! Texts are not held: an [`Index`] remembers a little of each, and asks again for those that must be
+//! compared. [`semantic`] is the seam for likeness beyond words.
 //!
 //! # Determinism
 //! The outcome does not depend on the order of the documents.
 
+mod index;
+pub mod keep;
 mod near;
+pub mod semantic;
 mod shingle;
 
-use std::collections::BTreeMap;
+pub use index::{Index, Signed};
+pub use near::Bands;
 
 use crate::document::{Document, Fate};
 use crate::settings;
-
-/// Answers shorter than this, in words, are compared together with what they answer: two people
-/// may both be told "Certainly."
-const MIN_WORDS: usize = 8;
 
 /// Reasons of dropped documents.
 const EXACT: &str = "exact duplicates";
@@ -38,64 +41,13 @@ pub struct Found {
 
 /// Marks all but one document of every cluster as dropped.
 pub fn dedupe(documents: &mut [Document], settings: &settings::Dedupe) -> Found {
-    let mut found = Found::default();
-    if settings.exact {
-        let mut same: BTreeMap<u128, Vec<usize>> = BTreeMap::new();
-        for (index, text) in compared(documents) {
-            same.entry(shingle::exact(&text)).or_default().push(index);
-        }
-        for cluster in same.values() {
-            found.exact += keep_one(documents, cluster, EXACT, &mut found.leaks);
-        }
-    }
-    if settings.near {
-        let shingles: Vec<_> =
-            compared(documents).map(|(index, text)| (index, shingle::shingles(&text))).collect();
-        for cluster in near::clusters(&shingles, settings.jaccard) {
-            found.near += keep_one(documents, &cluster, NEAR, &mut found.leaks);
-        }
+    let mut index = Index::new(settings);
+    documents.iter().enumerate().for_each(|(number, document)| index.add(number, document));
+    let (found, dropped) = index.decide(|number| documents.get(number).cloned());
+    for (number, reason) in dropped {
+        documents[number].fate = Fate::Dropped(reason.to_owned());
     }
     found
-}
-
-/// The documents still in use, in an order of their own, with the text they are compared by.
-fn compared(documents: &[Document]) -> impl Iterator<Item = (usize, String)> {
-    let mut live: Vec<usize> = (0..documents.len()).filter(|i| is_live(&documents[*i])).collect();
-    live.sort_by(|a, b| place(&documents[*a]).cmp(&place(&documents[*b])));
-    live.into_iter().filter_map(|index| {
-        let document = &documents[index];
-        let voice = document.voice();
-        let is_short = voice.split_whitespace().nth(MIN_WORDS - 1).is_none();
-        let text = if is_short { document.others() + "\n" + &voice } else { voice.clone() };
-        (!voice.trim().is_empty()).then_some((index, text))
-    })
-}
-
-fn is_live(document: &Document) -> bool {
-    !matches!(document.fate, Fate::Dropped(_))
-}
-
-fn place(document: &Document) -> (&str, usize) {
-    (&document.path, document.position)
-}
-
-/// Drops all of a cluster but one. Members of the training set that equal held-out text are
-/// counted as leaks; returns how many others were dropped.
-fn keep_one(documents: &mut [Document], cluster: &[usize], reason: &str, leaks: &mut usize) -> usize {
-    let is_held_out = |index: usize| documents[index].fate == Fate::HeldOut;
-    let rank = |index: usize| {
-        let document = &documents[index];
-        (!is_held_out(index), std::cmp::Reverse(document.voice().chars().count()), place(document))
-    };
-    let Some(kept) = cluster.iter().copied().min_by(|a, b| rank(*a).cmp(&rank(*b))) else { return 0 };
-    let mut n_dropped = 0;
-    for &index in cluster.iter().filter(|index| **index != kept) {
-        let leaks_out = documents[kept].fate == Fate::HeldOut && documents[index].fate == Fate::Train;
-        *leaks += usize::from(leaks_out);
-        n_dropped += usize::from(!leaks_out);
-        documents[index].fate = Fate::Dropped(if leaks_out { LEAK } else { reason }.to_owned());
-    }
-    n_dropped
 }
 
 #[cfg(test)]
@@ -118,7 +70,8 @@ mod tests {
 
     fn kept(mut documents: Vec<Document>) -> Vec<String> {
         dedupe(&mut documents, &settings::Dedupe::default());
-        documents.sort_by(|a, b| place(a).cmp(&place(b)));
+        documents.sort_by(|a, b| (&a.path, a.position).cmp(&(&b.path, b.position)));
+        let is_live = |document: &Document| !matches!(document.fate, Fate::Dropped(_));
         documents.into_iter().filter(is_live).map(|d| d.path).collect()
     }
 
