@@ -2,8 +2,9 @@
 //! dropped for a named reason.
 //!
 //! Cleaning sometimes writes a character that was not there (a line break where a heading ended).
-//! Those stand in their own line, so the rows always add up:
-//! `given + added == trained + prompt + held_out + dropped`.
+//! Those stand in their own line, and so do those that stand in two examples because passages
+//! overlap; the rows always add up:
+//! `given + added + repeated == trained + prompt + held_out + dropped`.
 //!
 //! A [`Tally`] is the part of the account that readers and cleaners fill; the [`Account`] is the
 //! whole of it once every document has met its fate.
@@ -76,6 +77,9 @@ pub struct Account {
     pub given: u64,
     /// Characters cleaning wrote in beyond those it replaced.
     pub added: u64,
+    /// Characters that are in two examples because passages overlap.
+    #[serde(default)]
+    pub repeated: u64,
     /// The voice, in training.
     pub trained: u64,
     /// What others said in training dialogues, titles and opening lines: kept as context, not learned.
@@ -113,7 +117,7 @@ impl Account {
 
     /// Whether every character given is in exactly one row.
     pub fn is_balanced(&self) -> bool {
-        self.given + self.added == self.accounted()
+        self.given + self.added + self.repeated == self.accounted()
     }
 
     /// The rows, most important first, dropped reasons by size. Their characters sum to `given`.
@@ -130,6 +134,9 @@ impl Account {
         );
         if self.added > 0 {
             rows.push(self.row("written in by cleaning", -signed(self.added)));
+        }
+        if self.repeated > 0 {
+            rows.push(self.row("in two passages that overlap", -signed(self.repeated)));
         }
         rows
     }

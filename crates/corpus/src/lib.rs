@@ -4,15 +4,15 @@
 //! character come out. The flow is one line, and each word of it is a module:
 //!
 //! ```text
-//! collect → clean → split → dedupe → compose → account
+//! collect → clean → validate → split → dedupe → compose → account
 //! ```
 //!
 //! The crate knows people, documents and text. It never sees a token id, a gradient or a model,
 //! never prints, and never changes a file of the person: whatever is cut from a text is cut from
 //! a copy, by an [`edit::Edit`] that says which rule did it.
 //!
-//! Three places grow by one file and one line: [`collect::files::ALL`] (formats),
-//! [`clean::ALL`] (cleaners) and [`compose::ALL`] (ways to make an example of a document).
+//! Four places grow by one file and one line: [`collect::files::ALL`] (formats), [`clean::ALL`]
+//! (cleaners), [`validate::ALL`] (rules) and [`compose::ALL`] (ways to make an example of a document).
 //!
 //! Start with [`prepare()`], which is the whole flow on one page.
 
@@ -29,8 +29,10 @@ pub mod issue;
 pub mod prepare;
 mod sentence;
 pub mod settings;
+pub mod sieve;
 pub mod split;
 pub mod store;
+pub mod validate;
 mod when;
 
 pub use account::Account;

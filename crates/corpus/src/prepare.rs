@@ -6,14 +6,15 @@ use std::path::Path;
 use penname_ledger::{Choice, Event, Seed, Witness};
 use penname_token::Example;
 
-use crate::account::Account;
+use crate::account::{Account, Tally};
 use crate::collect::collect;
 use crate::compose::compose;
-use crate::dedupe::dedupe;
+use crate::dedupe::{Bands, dedupe};
 use crate::document::{Document, Fate};
 use crate::edit::Cut;
 use crate::issue::{Code, Issue, Severity};
 use crate::split::split;
+use crate::validate::{Judge, Verdicts};
 use crate::{Error, Settings};
 
 /// A corpus, ready to be rendered.
@@ -29,6 +30,8 @@ pub struct Prepared {
     pub account: Account,
     /// What each cleaning rule cut, with a sample, by name.
     pub cuts: Vec<Cut>,
+    /// What rules that may change the voice would cut, by name. They were not asked to.
+    pub would: Vec<Cut>,
     /// What was wrong with the input.
     pub issues: Vec<Issue>,
     /// What was decided, and why.
@@ -56,11 +59,21 @@ pub fn prepare(
     let mut account = Account { given: collected.given, ..Account::default() };
     account.absorb(&collected.tally);
 
+    let mut cuts = collected.cuts;
+    choices.extend(validate(&mut documents, settings, &mut account, &mut cuts)?);
     choices.push(split(&mut documents, settings, seed));
     let duplicates = dedupe(&mut documents, &settings.dedupe);
     if duplicates != Default::default() {
         let value = format!("{} exact, {} near", duplicates.exact, duplicates.near);
-        let reason = format!("{} more left training because held-out text is like them", duplicates.leaks);
+        let bands = Bands::at(settings.dedupe.jaccard);
+        let reason = format!(
+            "{} more left training because held-out text is like them; {} bands of {} rows find {:.0} % of the pairs at {}",
+            duplicates.leaks,
+            bands.bands,
+            bands.rows,
+            100.0 * bands.recall(settings.dedupe.jaccard),
+            settings.dedupe.jaccard,
+        );
         choices.push(Choice::new("duplicates dropped", value, reason));
     }
 
@@ -71,7 +84,7 @@ pub fn prepare(
     if !account.is_balanced() {
         return Err(Error::Unbalanced {
             given: account.given,
-            added: account.added,
+            added: account.added + account.repeated,
             found: account.accounted(),
         });
     }
@@ -81,8 +94,25 @@ pub fn prepare(
     }
     choices.iter().for_each(|choice| witness.see(&Event::Choice(choice.clone())));
     warn(&issues, witness);
-    let cuts = collected.cuts.into_values().collect();
-    Ok(Prepared { train, held_out, documents, account, cuts, issues, choices })
+    let cuts = cuts.into_values().collect();
+    let would = collected.would.into_values().collect();
+    Ok(Prepared { train, held_out, documents, account, cuts, would, issues, choices })
+}
+
+/// Asks every rule about every document, and says what was rejected.
+fn validate(
+    documents: &mut [Document],
+    settings: &Settings,
+    account: &mut Account,
+    cuts: &mut BTreeMap<String, Cut>,
+) -> Result<Vec<Choice>, Error> {
+    let judge = Judge::new(&settings.validate)?;
+    let (mut verdicts, mut tally) = (Verdicts::default(), Tally::default());
+    for document in documents {
+        judge.judge(document, &mut verdicts, &mut tally, cuts);
+    }
+    account.absorb(&tally);
+    Ok(verdicts.choices(&settings.validate))
 }
 
 /// Makes the examples of one document and enters its characters into the account.
@@ -100,6 +130,7 @@ fn settle(
     }
     let made = compose(document, settings);
     account.absorb(&made.tally);
+    account.repeated += made.repeated;
     issues.extend(made.issues);
     if document.fate == Fate::HeldOut {
         account.held_out += made.voice + made.prompt;

@@ -8,6 +8,9 @@ use crate::Error;
 use crate::collect::files::post::tweet::preset::Preset;
 use crate::collect::files::profile::Profile;
 use crate::collect::files::transcript::profile::{self as script, Profile as Transcript};
+use crate::dedupe::keep::{ORDER, Reason};
+use crate::validate::personal::Action;
+use crate::validate::{Bar, Side};
 
 /// Everything that decides what a folder of writing becomes, besides the files and the seed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -39,6 +42,8 @@ pub struct Settings {
     pub persona: Option<String>,
     /// Which cleaners run.
     pub clean: Clean,
+    /// What is worth learning from.
+    pub validate: Validate,
     /// What counts as a duplicate.
     pub dedupe: Dedupe,
     /// What is held out.
@@ -55,6 +60,9 @@ pub struct Clean {
     pub enable: Vec<String>,
     /// Cleaners switched off by name. Default: none.
     pub disable: Vec<String>,
+    /// Profiles of cleaners by the end of a file's path, as with `format`: `{"tweets.js": "tweets"}`;
+    /// the empty end is every file. Default: none.
+    pub profile: BTreeMap<String, String>,
 }
 
 /// How talk is cut into dialogues.
@@ -69,6 +77,41 @@ pub struct Conversation {
     pub before: usize,
 }
 
+/// What is worth learning from. By default nearly everything is: only what says the same thing over
+/// and over is left out.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Validate {
+    /// Characters, as a reader counts them, that the voice must say. Default: 0.
+    pub min_chars: usize,
+    /// Characters that it may say at most. Default: no bound.
+    pub max_chars: Option<usize>,
+    /// Languages that are wanted: `[en, fr]`. Default: none, and then all are.
+    pub languages: Vec<String>,
+    /// Who tells the language, and how sure of it. Default: `whatlang >= 0.8`.
+    pub language: Bar,
+    /// Letters below which a text is too short to tell its language, and is left to stand. Default: 20.
+    pub min_letters: usize,
+    /// A file of weights with the score below which a text passes: `toxic.json < 0.3`. Default: none.
+    pub toxicity: Option<Bar>,
+    /// Whether messages made mostly of hashtags, links and accounts are left out. Default: no.
+    pub spam: bool,
+    /// Share of a text that may be lines or runs of words it has had before. Default: 0.6.
+    pub repetition: Option<f64>,
+    /// What happens to personal data. Default: flag.
+    pub personal: Action,
+    /// Likes or votes that a post must have, where its source says. Default: 0.
+    pub min_score: i64,
+    /// Followers its author must have, where its source says. Default: 0.
+    pub min_followers: u64,
+    /// Followers its author may have at most. Default: no bound.
+    pub max_followers: Option<u64>,
+    /// Seconds after which a reply may come at the earliest. Default: 0.
+    pub min_delay_s: u64,
+    /// Seconds after which it may come at the latest. Default: no bound.
+    pub max_delay_s: Option<u64>,
+}
+
 /// What counts as a duplicate.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -80,16 +123,25 @@ pub struct Dedupe {
     /// Share of common shingles from which two documents are nearly the same, above 0 and up to 1.
     /// Default: 0.8.
     pub jaccard: f64,
+    /// What speaks for one of several, most important first. Default: engagement, credibility, timing,
+    /// length.
+    pub keep: Vec<Reason>,
 }
 
 /// What a held-out unit is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Unit {
-    /// Whole files where there are enough of them, else single documents.
+    /// Whole files where there are enough of them, else conversations, else single documents.
     Auto,
     /// Whole files.
     File,
+    /// Conversations, where the source tells several apart; else single documents.
+    Thread,
+    /// Chapters: the documents of a file that have one title.
+    Chapter,
+    /// As conversations, the newest first. What has no date is never held out.
+    Time,
     /// Single documents: a pair, a dialogue, a section.
     Document,
 }
@@ -106,12 +158,27 @@ pub struct Split {
     pub unit: Unit,
 }
 
+/// What stands before a post or a passage.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Form {
+    /// A title, an opening or the sentence before asks for it.
+    #[default]
+    Ask,
+    /// Nothing: the model learns to write it from its first word, as with template `text`.
+    Complete,
+}
+
 /// How examples are made.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Compose {
     /// Words a passage of running text aims at, at least 20. Default: 350.
     pub passage_words: usize,
+    /// Words of the passage before with which each begins again, in whole sentences. Default: 0.
+    pub overlap_words: usize,
+    /// Whether posts and running text are asked for, or stand alone. Default: ask.
+    pub form: Form,
     /// Posts up to this many words stay whole; longer ones become passages. Default: 700.
     pub post_words: usize,
     /// What asks for a post; `{title}` is its title or first line. Default: `{title}`.
@@ -139,6 +206,7 @@ impl Default for Settings {
             drafts: false,
             persona: None,
             clean: Clean::default(),
+            validate: Validate::default(),
             dedupe: Dedupe::default(),
             split: Split::default(),
             compose: Compose::default(),
@@ -152,9 +220,30 @@ impl Default for Conversation {
     }
 }
 
+impl Default for Validate {
+    fn default() -> Self {
+        Self {
+            min_chars: 0,
+            max_chars: None,
+            languages: Vec::new(),
+            language: Bar { scorer: "whatlang".to_owned(), side: Side::AtLeast, at: 0.8 },
+            min_letters: 20,
+            toxicity: None,
+            spam: false,
+            repetition: Some(0.6),
+            personal: Action::Flag,
+            min_score: 0,
+            min_followers: 0,
+            max_followers: None,
+            min_delay_s: 0,
+            max_delay_s: None,
+        }
+    }
+}
+
 impl Default for Dedupe {
     fn default() -> Self {
-        Self { exact: true, near: true, jaccard: 0.8 }
+        Self { exact: true, near: true, jaccard: 0.8, keep: ORDER.to_vec() }
     }
 }
 
@@ -168,6 +257,8 @@ impl Default for Compose {
     fn default() -> Self {
         Self {
             passage_words: 350,
+            overlap_words: 0,
+            form: Form::Ask,
             post_words: 700,
             post_prompt: "{title}".to_owned(),
             title_prompt: "Write about: {title}".to_owned(),
@@ -187,6 +278,11 @@ impl Settings {
         within("dedupe.jaccard", self.dedupe.jaccard, 0.05, 1.0, "0.05 to 1")?;
         within("split.share", self.split.share, 0.0, 0.5, "0 to 0.5")?;
         within("compose.passage_words", self.compose.passage_words as f64, 20.0, 1e6, "20 to 1000000")?;
+        within("validate.repetition", self.validate.repetition.unwrap_or(0.5), 0.01, 1.0, "0.01 to 1")?;
+        crate::validate::check(&self.validate)?;
+        let half = self.compose.passage_words as f64 / 2.0;
+        let expected = "0 to half of compose.passage_words";
+        within("compose.overlap_words", self.compose.overlap_words as f64, 0.0, half, expected)?;
         for format in self.format.values() {
             if !self.transcripts.iter().any(|own| own.name == *format) {
                 let formats = crate::collect::files::ALL.iter().map(|f| f.name);
@@ -199,8 +295,21 @@ impl Settings {
                 known(setting, name, crate::clean::ALL.iter().map(|c| c.name))?;
             }
         }
+        for profile in self.clean.profile.values() {
+            known("clean.profile", profile, crate::clean::profile::ALL.iter().map(|p| p.name))?;
+        }
         Ok(())
     }
+}
+
+/// The entry for a path: the longest that matches its end, or a folder it lies in.
+pub(crate) fn for_path<'a>(
+    places: &'a BTreeMap<String, String>,
+    path: &str,
+) -> Option<(&'a String, &'a String)> {
+    let within = |folder: &str| path.starts_with(folder) || path.contains(&format!("/{folder}"));
+    let matches = |place: &str| if place.ends_with('/') { within(place) } else { path.ends_with(place) };
+    places.iter().filter(|(place, _)| matches(place)).max_by_key(|(place, _)| place.len())
 }
 
 fn within(

@@ -1,8 +1,10 @@
 //! What is kept apart for measuring, decided before anything else is done with the documents.
 //!
 //! Units are ranked by a hash of the seed and their name, so that which are held out depends
-//! neither on their order nor on each other. Whole files are held out where there are enough of
-//! them; one book or one file of dialogues is divided by section or dialogue instead.
+//! neither on their order nor on each other; by time, the newest come first. Whole files are held out
+//! where there are enough of them; one book or one file of dialogues is divided by section or dialogue
+//! instead, and conversations that a source tells apart stay whole. What is nearly the same as
+//! held-out text leaves training later, in [`crate::dedupe`].
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,6 +14,7 @@ use crate::Settings;
 use crate::compose;
 use crate::document::{Document, Fate};
 use crate::settings::Unit;
+use crate::when;
 
 /// Files from which whole files are held out.
 const MIN_FILES: usize = 10;
@@ -22,7 +25,8 @@ const MIN_UNITS: usize = 3;
 
 /// A set of documents that stay together.
 struct Part {
-    rank: Hash,
+    /// The least is held out first. By time, the newest is the least.
+    rank: (i64, Hash),
     size: Size,
 }
 
@@ -40,19 +44,22 @@ pub fn split(documents: &mut [Document], settings: &Settings, seed: Seed) -> Cho
         return Choice::new(what, "nothing", "the settings say so");
     }
     let n_files = documents.iter().map(|d| d.path.as_str()).collect::<BTreeSet<_>>().len();
-    let (unit, reason) = unit(settings.split.unit, n_files);
-    let name = |document: &Document| match unit {
-        Unit::File => document.path.clone(),
-        _ => document.uid.clone(),
-    };
-    let parts = parts(documents, settings, seed, name);
+    let has_threads = documents.iter().any(|document| document.thread.is_some());
+    let (unit, reason) = unit(settings.split.unit, n_files, has_threads);
+    let name = |document: &Document| name(document, unit);
+    let parts = parts(documents, settings, seed, unit);
     let (chosen, n_examples) = choose(&parts, settings);
     for document in documents.iter_mut() {
-        if chosen.contains(name(document).as_str()) {
+        if document.fate == Fate::Train && chosen.contains(name(document).as_str()) {
             document.fate = Fate::HeldOut;
         }
     }
-    let noun = if unit == Unit::File { "files" } else { "documents" };
+    let noun = match unit {
+        Unit::File => "files",
+        Unit::Thread => "conversations",
+        Unit::Chapter => "chapters",
+        Unit::Time | Unit::Auto | Unit::Document => "documents",
+    };
     let value = match chosen.len() {
         0 => "nothing".to_owned(),
         n => format!("{n} of {} {noun}, about {n_examples} examples", parts.len()),
@@ -62,28 +69,39 @@ pub fn split(documents: &mut [Document], settings: &Settings, seed: Seed) -> Cho
 }
 
 /// What stays together, and why.
-fn unit(asked: Unit, n_files: usize) -> (Unit, String) {
+fn unit(asked: Unit, n_files: usize, has_threads: bool) -> (Unit, String) {
     match asked {
         Unit::Auto if n_files >= MIN_FILES => {
             (Unit::File, format!("{n_files} files: whole files stay together"))
         }
+        Unit::Auto if has_threads => (Unit::Thread, "conversations stay together".to_owned()),
         Unit::Auto if n_files == 1 => (Unit::Document, "one file: divided by its documents".to_owned()),
         Unit::Auto => (Unit::Document, format!("only {n_files} files: divided by their documents")),
+        Unit::Time => (Unit::Time, "the newest, as the settings say; what has no date is learned".to_owned()),
         asked => (asked, "the settings say so".to_owned()),
     }
 }
 
-fn parts(
-    documents: &[Document],
-    settings: &Settings,
-    seed: Seed,
-    name: impl Fn(&Document) -> String,
-) -> BTreeMap<String, Part> {
-    let mut parts = BTreeMap::new();
-    for document in documents.iter().filter(|d| !d.voice().trim().is_empty()) {
-        let name = name(document);
-        let rank = Hash::of_parts([b"split".as_slice(), &seed.0.to_le_bytes(), name.as_bytes()]);
-        let part = parts.entry(name).or_insert(Part { rank, size: Size::default() });
+/// The part a document belongs to.
+fn name(document: &Document, unit: Unit) -> String {
+    match (unit, &document.thread, &document.title) {
+        (Unit::File, _, _) => document.path.clone(),
+        (Unit::Chapter, _, Some(title)) => format!("{}\0{}", document.path, title.text),
+        (Unit::Thread | Unit::Time, Some(thread), _) => thread.clone(),
+        _ => document.uid.clone(),
+    }
+}
+
+fn parts(documents: &[Document], settings: &Settings, seed: Seed, unit: Unit) -> BTreeMap<String, Part> {
+    let mut parts: BTreeMap<String, Part> = BTreeMap::new();
+    let is_used = |d: &&Document| d.fate == Fate::Train && !d.voice().trim().is_empty();
+    for document in documents.iter().filter(is_used) {
+        let at = document.date.as_deref().and_then(when::parse);
+        let Some(order) = (if unit == Unit::Time { at.map(|at| -at) } else { Some(0) }) else { continue };
+        let name = name(document, unit);
+        let hash = Hash::of_parts([b"split".as_slice(), &seed.0.to_le_bytes(), name.as_bytes()]);
+        let part = parts.entry(name).or_insert(Part { rank: (order, hash), size: Size::default() });
+        part.rank.0 = part.rank.0.min(order);
         let n_examples = compose::expected(document, settings);
         part.size = part.size.plus(&Size { chars: document.chars(), n_examples });
     }
@@ -180,6 +198,53 @@ mod tests {
             documents(1, 1),
             expect!["held out: nothing (one file: divided by its documents; too little writing for more)"],
         );
+    }
+
+    /// Documents of one file, two to a conversation, a day apart.
+    fn talks() -> Vec<Document> {
+        let mut talks = documents(1, 40);
+        for (n, document) in talks.iter_mut().enumerate() {
+            document.thread = Some(format!("t{}", n / 2));
+            document.date = Some(format!("2024-{:02}-{:02}", 1 + n / 28, 1 + n % 28));
+        }
+        talks
+    }
+
+    #[test]
+    fn conversations_stay_together() {
+        let held = check(
+            talks(),
+            expect!["held out: 4 of 20 conversations, about 8 examples (conversations stay together)"],
+        );
+        for pair in held.chunks(2) {
+            assert_eq!(pair[0].fate, pair[1].fate);
+        }
+    }
+
+    #[test]
+    fn by_time_the_newest_are_held_out() {
+        let mut documents = talks();
+        documents[39].date = None;
+        let mut settings = Settings::default();
+        settings.split.unit = Unit::Time;
+        split(&mut documents, &settings, Seed(7));
+        let held: Vec<bool> = documents.iter().map(|d| d.fate == Fate::HeldOut).collect();
+        assert_eq!(held.iter().filter(|held| **held).count(), 10);
+        // The undated document belongs to a conversation with a date.
+        assert!(held[30..].iter().all(|held| *held), "{held:?}");
+    }
+
+    #[test]
+    fn chapters_stay_together() {
+        let mut sections = documents(1, 40);
+        for (n, section) in sections.iter_mut().enumerate() {
+            section.title = Some(crate::document::Title { text: format!("Chapter {}", n / 4), given: false });
+        }
+        let mut settings = Settings::default();
+        settings.split.unit = Unit::Chapter;
+        let choice = split(&mut sections, &settings, Seed(7));
+        assert!(choice.value.ends_with("of 10 chapters, about 8 examples"), "{choice:?}");
+        assert!(sections.chunks(4).all(|chapter| chapter.iter().all(|d| d.fate == chapter[0].fate)));
     }
 
     #[test]

@@ -18,6 +18,7 @@ use crate::account::Account;
 use crate::collect;
 use crate::edit::Cut;
 use crate::prepare::{Prepared, prepare};
+use crate::validate::Judge;
 use crate::{Error, Settings};
 
 const STAGE: &str = "prepare";
@@ -30,15 +31,20 @@ const OUTPUTS: &[&str] =
 struct Books {
     account: Account,
     cuts: Vec<Cut>,
+    #[serde(default)]
+    would: Vec<Cut>,
 }
 
 /// Everything that decides what [`prepare()`] makes of a folder.
 ///
 /// # Errors
-/// When the folder cannot be listed.
+/// When the folder cannot be listed, or a model that was asked for cannot be read.
 pub fn order(writing: &Path, settings: &Settings, seed: Seed) -> Result<Order, Error> {
     let mut order = Order::new(STAGE, env!("CARGO_PKG_VERSION"));
     order.inputs.insert("writing".to_owned(), collect::digest(writing)?);
+    if let Some(model) = Judge::new(&settings.validate)?.model() {
+        order.inputs.insert("toxicity".to_owned(), model);
+    }
     order.settings = serde_json::json!(settings);
     order.seed = Some(seed);
     Ok(order)
@@ -80,7 +86,8 @@ pub fn save(prepared: &Prepared, order: Order, seconds: f64, dir: &Path) -> Resu
     write_lines(&staged, "train.jsonl", &prepared.train)?;
     write_lines(&staged, "held_out.jsonl", &prepared.held_out)?;
     write_lines(&staged, "issues.jsonl", &prepared.issues)?;
-    let books = Books { account: prepared.account.clone(), cuts: prepared.cuts.clone() };
+    let (account, cuts) = (prepared.account.clone(), prepared.cuts.clone());
+    let books = Books { account, cuts, would: prepared.would.clone() };
     penname_ledger::write::json(&staged.dir().join("account.json"), &books)?;
     let mut manifest = Manifest::new(order);
     manifest.seconds = seconds;
@@ -108,6 +115,7 @@ pub fn load(dir: &Path) -> Result<Prepared, Error> {
         issues: read_lines(&dir.join("issues.jsonl"))?,
         account: books.account,
         cuts: books.cuts,
+        would: books.would,
         choices: Manifest::read(dir)?.choices,
     })
 }

@@ -1,8 +1,9 @@
 //! Ways to make examples of a document: one file each and one line in [`ALL`].
 //!
 //! A way decides what asks and what answers. It accounts for every character it is given:
-//! `chars + added == voice + prompt + dropped`.
+//! `chars + added + repeated == voice + prompt + dropped`.
 
+mod completion;
 mod dialogue;
 mod passage;
 mod post;
@@ -31,7 +32,7 @@ pub struct Way {
 }
 
 /// Every way; the first that takes a document makes its examples.
-pub const ALL: &[Way] = &[dialogue::WAY, post::WAY, passage::WAY];
+pub const ALL: &[Way] = &[dialogue::WAY, completion::WAY, post::WAY, passage::WAY];
 
 /// What was made of one document.
 #[derive(Debug, Default)]
@@ -42,6 +43,8 @@ pub struct Made {
     pub voice: u64,
     /// Characters of the document that only ask.
     pub prompt: u64,
+    /// Characters that are in two examples, because passages overlap.
+    pub repeated: u64,
     /// Characters that are in no example.
     pub tally: Tally,
     /// Why, where it is worth a row.
@@ -132,7 +135,7 @@ fn chars(text: &str) -> u64 {
 fn show(document: &Document, settings: &Settings) -> String {
     let made = compose(document, settings);
     let held = made.voice + made.prompt + made.tally.dropped_chars();
-    assert_eq!(document.chars() + made.tally.added, held, "{made:?}");
+    assert_eq!(document.chars() + made.tally.added + made.repeated, held, "{made:?}");
     use std::fmt::Write;
     let mut out = String::new();
     for example in &made.examples {
@@ -151,6 +154,7 @@ fn show(document: &Document, settings: &Settings) -> String {
 mod tests {
     use super::*;
     use crate::document::{Kind, Speaker, Title, Turn};
+    use crate::settings::Form;
     use proptest::prelude::*;
 
     fn any_document() -> impl Strategy<Value = Document> {
@@ -167,13 +171,15 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_way_accounts_for_every_character(document in any_document()) {
+        fn every_way_accounts_for_every_character(document in any_document(), overlap_words in 0usize..10, complete: bool) {
             let mut settings = Settings::default();
+            settings.compose.overlap_words = overlap_words;
+            settings.compose.form = if complete { Form::Complete } else { Form::Ask };
             settings.compose.passage_words = 20;
             settings.compose.post_words = 25;
             let made = compose(&document, &settings);
             let held = made.voice + made.prompt + made.tally.dropped_chars();
-            prop_assert_eq!(document.chars() + made.tally.added, held);
+            prop_assert_eq!(document.chars() + made.tally.added + made.repeated, held);
             let trained: usize = made.examples.iter().map(Example::trained_chars).sum();
             prop_assert_eq!(trained as u64, made.voice);
             for message in made.examples.iter().flat_map(|e| &e.messages) {

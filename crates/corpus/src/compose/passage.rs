@@ -1,5 +1,5 @@
-//! Running text in passages of whole sentences, without overlap; each is asked for with the title
-//! or with the sentence before it.
+//! Running text in passages of whole sentences, without overlap unless asked for; each is asked for
+//! with the title or with the sentence before it.
 
 use super::post::open_with_itself;
 use super::{Made, Way, chars, fill, text, words};
@@ -17,7 +17,7 @@ pub(super) const WAY: Way = Way {
 };
 
 /// A rest shorter than half a passage joins the one before, more or less.
-fn expected(document: &Document, settings: &Settings) -> usize {
+pub(super) fn expected(document: &Document, settings: &Settings) -> usize {
     let (n_words, target) = (words(text(document)), settings.compose.passage_words.max(1));
     if n_words == 0 { 0 } else { ((n_words + target / 2) / target).max(1) }
 }
@@ -36,27 +36,68 @@ fn make(document: &Document, settings: &Settings, made: &mut Made) {
         made.tally.drop("headings", title_chars);
     }
     let continued = |text: &str| fill(&settings.compose.continue_prompt, "{text}", text);
-    let (mut at, mut before) = (0, "");
-    for (n, range) in passages(body, settings.compose.passage_words).into_iter().enumerate() {
-        made.tally.drop("blank space", chars(&body[at..range.start]));
-        let passage = &body[range.clone()];
+    let mut n = 0;
+    let mut before = String::new();
+    overlapping(body, settings, made, |passage, made| {
         match title {
             Some(title) if n == 0 => {
                 made.voice += chars(passage);
-                made.ask(
-                    document,
-                    settings,
-                    fill(&settings.compose.title_prompt, "{title}", &title.text),
-                    passage,
-                );
+                let asked = fill(&settings.compose.title_prompt, "{title}", &title.text);
+                made.ask(document, settings, asked, passage);
             }
             _ if n == 0 => open_with_itself(document, settings, passage, continued, made),
             _ => {
                 made.voice += chars(passage);
-                made.ask(document, settings, continued(before), passage);
+                made.ask(document, settings, continued(&before), passage);
             }
         }
-        before = sentences(passage).last().map_or(passage, |last| &passage[last.clone()]);
+        before = asking(passage, settings).to_owned();
+        n += 1;
+    });
+}
+
+/// The sentence of a passage that asks for the next one: the last that is not repeated there.
+fn asking<'a>(passage: &'a str, settings: &Settings) -> &'a str {
+    let sentences = sentences(passage);
+    let repeated = repeated(passage, settings.compose.overlap_words);
+    let last = sentences.iter().rev().find(|sentence| sentence.end <= repeated);
+    last.or(sentences.first()).map_or(passage, |sentence| &passage[sentence.clone()])
+}
+
+/// Where the sentences begin with which the next passage begins again; its end when there are none.
+/// A passage is never repeated whole.
+fn repeated(passage: &str, overlap_words: usize) -> usize {
+    let sentences = sentences(passage);
+    let mut start = passage.len();
+    for sentence in sentences.iter().skip(1).rev() {
+        if words(&passage[sentence.start..]) > overlap_words {
+            break;
+        }
+        start = sentence.start;
+    }
+    start
+}
+
+/// Visits the passages of a text, each beginning with the last sentences of the one before as far as
+/// the settings say so, and accounts for what lies between them and for what is there twice.
+pub(super) fn overlapping(
+    body: &str,
+    settings: &Settings,
+    made: &mut Made,
+    mut visit: impl FnMut(&str, &mut Made),
+) {
+    let (mut at, mut start) = (0, None);
+    for range in passages(body, settings.compose.passage_words) {
+        let begin = start.unwrap_or(range.start);
+        match begin < at {
+            // The blanks between are part of the passage then.
+            true => made.repeated += chars(&body[begin..at]),
+            false => made.tally.drop("blank space", chars(&body[at..range.start])),
+        }
+        visit(&body[begin..range.end], made);
+        let passage = &body[range.clone()];
+        start = Some(range.start + repeated(passage, settings.compose.overlap_words))
+            .filter(|start| *start < range.end);
         at = range.end;
     }
     made.tally.drop("blank space", chars(&body[at..]));

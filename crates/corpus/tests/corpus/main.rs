@@ -1,6 +1,7 @@
 //! The whole flow over folders written by the tests themselves.
 #![expect(clippy::unwrap_used, reason = "a test stops where its ground is missing")]
 
+mod bad;
 mod sources;
 
 use std::fmt::Write;
@@ -180,7 +181,7 @@ fn settings_reach_what_they_name() {
     settings.split.share = 0.0;
     let prepared = run(&[("a.txt", text.as_bytes())], &settings).unwrap();
     assert_eq!(prepared.train[0].messages[0].role, Role::System);
-    assert_eq!(voice(&prepared.train), "Sooo wet.\nWarm enough.");
+    assert_eq!(voice(&prepared.train), "So wet.\nWarm enough.");
     settings.format.insert("a.txt".into(), "plain".into());
     let prepared = run(&[("a.txt", text.as_bytes())], &settings).unwrap();
     assert!(voice(&prepared.train).contains("Q: Is it warm?"));
