@@ -17,6 +17,7 @@ mod screen;
 mod shell;
 mod size;
 mod tidy;
+mod toxicity;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -49,6 +50,8 @@ enum Chore {
     Kit(kit::Options),
     /// Read hostile files for some minutes.
     Fuzz(fuzz::Options),
+    /// Make a model of toxic words from labelled examples.
+    Toxicity(toxicity::Options),
     /// Say how large the code is.
     Size,
     /// Read one PDF from standard input, as a process of its own.
@@ -78,6 +81,7 @@ fn main() -> ExitCode {
         Chore::Bench(bench) => bench::run(&bench),
         Chore::Kit(options) => kit::run(&options),
         Chore::Fuzz(options) => fuzz::run(&options),
+        Chore::Toxicity(options) => toxicity::run(&options),
         Chore::Size => size::run(),
         Chore::ReadPdf => {
             penname_corpus::collect::files::pdf::serve();

@@ -5,6 +5,7 @@ use std::fs;
 
 use penname_corpus::clean::{self, Effect};
 use penname_corpus::collect::files;
+use penname_corpus::validate;
 use penname_engine::op::Op;
 use penname_eval::metric::{self, Better};
 use penname_ledger::write;
@@ -53,6 +54,7 @@ fn pages() -> Vec<Page> {
         Page { file: "docs/reference/architectures.md", text: architectures() },
         Page { file: "docs/reference/sources.md", text: sources() },
         Page { file: "docs/reference/cleaners.md", text: cleaners() },
+        Page { file: "docs/reference/rules.md", text: rules() },
         Page { file: "docs/reference/metrics.md", text: metrics() },
     ]
 }
@@ -151,10 +153,32 @@ fn cleaners() -> String {
             Effect::Noise => "by default",
             Effect::Voice => "when asked",
         };
-        vec![code(cleaner.name), cleaner.about.to_owned(), runs.to_owned()]
+        let kind = match cleaner.effect {
+            Effect::Noise => "noise",
+            Effect::Voice => "voice",
+        };
+        let profiles = clean::profile::ALL.iter().filter(|profile| profile.enables.contains(&cleaner.name));
+        let profiles: Vec<String> = profiles.map(|profile| code(profile.name)).collect();
+        vec![
+            code(cleaner.name),
+            cleaner.about.to_owned(),
+            kind.to_owned(),
+            runs.to_owned(),
+            profiles.join(", "),
+        ]
     };
-    let about = "What is cut from writing before it is learned, in the order in which it happens.";
-    page("Cleaners", about, &["name", "what it removes", "runs"], clean::ALL.iter().map(row))
+    let about = "What is cut from writing before it is learned, in the order in which it happens. Noise is what nobody \
+                 wrote; voice is what may be the author's manner: it is cut when `corpus.clean.enable` or a profile of \
+                 `corpus.clean.profile` names it, and `penname show account` tells what it would change.";
+    let head = ["name", "what it removes", "kind", "runs", "profiles"];
+    page("Cleaners", about, &head, clean::ALL.iter().map(row))
+}
+
+fn rules() -> String {
+    let row = |rule: &validate::Rule| vec![code(rule.name), rule.about.to_owned(), rule.settings.to_owned()];
+    let about = "What is left out because it is not worth learning from. Every rule is asked about every document, so \
+                 that the counts show how they overlap; the settings stand under `corpus.validate`.";
+    page("Rules", about, &["name", "what it rejects", "settings"], validate::ALL.iter().map(row))
 }
 
 fn metrics() -> String {

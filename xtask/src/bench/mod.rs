@@ -3,6 +3,7 @@
 mod base;
 mod batch;
 mod chat;
+mod corpus;
 mod decode;
 mod machine;
 mod memory;
@@ -17,6 +18,7 @@ mod rows;
 mod shape;
 mod step;
 mod subject;
+mod text;
 mod trained;
 
 use crate::Result;
@@ -40,6 +42,8 @@ pub(crate) enum Bench {
     Batch(batch::Options),
     /// Time `penname train` on chat rows, the whole command.
     Chat(chat::Options),
+    /// Time cleaning, judging and deduplicating of made-up text.
+    Corpus(corpus::Options),
     /// Time the same work here and in what people would use instead, in turns, and write a record.
     Peers(peers::Options),
 }
@@ -55,6 +59,7 @@ pub(crate) fn run(bench: &Bench) -> Result<()> {
         Bench::Prefill(options) => prefill::run(options),
         Bench::Batch(options) => batch::run(options),
         Bench::Chat(options) => chat::run(options),
+        Bench::Corpus(options) => corpus::run(options),
         Bench::Peers(options) => peers::run(options),
     }
 }

@@ -1,6 +1,9 @@
 //! `penname prepare`: writing becomes examples, and every character is accounted for.
 
+use std::collections::BTreeSet;
+
 use penname_corpus::{Prepared, store};
+use penname_eval::stat::effect;
 use serde_json::{Value, json};
 
 use super::show::{account, document, issues};
@@ -55,12 +58,35 @@ pub(crate) fn told(prepared: &Prepared) -> String {
     let documents = number::of(prepared.documents.len() as u64, "document", "documents");
     let train = number::of(prepared.train.len() as u64, "example", "examples");
     let held_out = number::count(prepared.held_out.len() as u64);
-    let made = format!("{documents}: {train} to learn from, {held_out} held out for measuring");
+    let mut made = format!("{documents}: {train} to learn from, {held_out} held out for measuring");
+    for choice in
+        prepared.choices.iter().filter(|choice| ["rejected", "personal data"].contains(&choice.what.as_str()))
+    {
+        made += &format!("\n{}: {}", choice.what, choice.value);
+    }
+    made += &format!("\n{}", detectable(prepared));
+    made.extend(account::left(&prepared.would).map(|left| format!("\n{left}")));
     if prepared.issues.is_empty() {
         return format!("{table}\n{made}");
     }
     let issues = issues::counts(&prepared.issues);
     format!("{table}\n{made}\n\n{issues}`penname show issues` lists each with its place")
+}
+
+/// What size of effect the held-out set can show. Documents are what is compared: answers from one
+/// document resemble each other.
+fn detectable(prepared: &Prepared) -> String {
+    let documents: BTreeSet<&str> =
+        prepared.held_out.iter().map(|example| example.document.as_str()).collect();
+    let n = documents.len();
+    let held_out = number::of(n as u64, "held-out document", "held-out documents");
+    match effect::detectable(1.0, n) {
+        Some(effect) => format!(
+            "{held_out} can show a change of {effect:.2} times what documents differ by among themselves \
+             (four times in five); a smaller one is left undecided"
+        ),
+        None => format!("{held_out}: too few to show a change of any size with an interval"),
+    }
 }
 
 fn summary(prepared: &Prepared) -> Value {
@@ -72,5 +98,6 @@ fn summary(prepared: &Prepared) -> Value {
         "account": prepared.account,
         "rows": prepared.account.rows(),
         "choices": prepared.choices,
+        "would": prepared.would,
     })
 }

@@ -58,6 +58,10 @@ impl From<penname_corpus::Error> for Failure {
             E::UnknownName { .. } | E::OutOfRange { .. } | E::Profile { .. } => {
                 (Kind::Usage, "`penname settings --origin` shows where the value comes from")
             }
+            E::NoScorer { .. } => (
+                Kind::Input,
+                "put the file there, name another, or leave `corpus.validate.toxicity` out and nothing is scored",
+            ),
             E::Stored { .. } => (Kind::Input, "remove the folder `data` and run `penname prepare` again"),
             E::Unbalanced { .. } => return Self::of(Kind::Bug, &error),
         };

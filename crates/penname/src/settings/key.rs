@@ -1,9 +1,10 @@
 //! One setting: its name, what it may hold, its default and what it does.
 
+use penname_corpus::validate::Bar;
 use serde_json::Value;
 
 /// A setting a person can make.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Key {
     /// Dotted name: `train.rank`.
     pub(crate) name: &'static str,
@@ -28,12 +29,16 @@ pub(crate) enum Kind {
     Real(f64, f64),
     /// One of a few words.
     Word(&'static [&'static str]),
+    /// Any of a few words, in an order.
+    Words(&'static [&'static str]),
     /// Any number of texts.
     List,
     /// Texts by text.
     Map,
     /// A list whose entries another crate checks.
     Entries,
+    /// A scorer with its score: `whatlang >= 0.8`.
+    Bar,
     /// Nothing, or something.
     Maybe(&'static Kind),
     /// `auto`, or something.
@@ -49,9 +54,13 @@ impl Kind {
             Self::Count(low, high) => value.as_u64().is_some_and(|n| (low..=high).contains(&n)),
             Self::Real(low, high) => value.as_f64().is_some_and(|x| (low..=high).contains(&x)),
             Self::Word(words) => value.as_str().is_some_and(|word| words.contains(&word)),
+            Self::Words(words) => {
+                value.as_array().is_some_and(|list| list.iter().all(|value| Self::Word(words).accepts(value)))
+            }
             Self::List => value.as_array().is_some_and(|list| list.iter().all(Value::is_string)),
             Self::Map => value.as_object().is_some_and(|map| map.values().all(Value::is_string)),
             Self::Entries => value.as_array().is_some_and(|list| list.iter().all(Value::is_object)),
+            Self::Bar => value.as_str().is_some_and(|text| text.parse::<Bar>().is_ok()),
             Self::Maybe(kind) => value.is_null() || kind.accepts(value),
             Self::Auto(kind) => value.as_str() == Some("auto") || kind.accepts(value),
         }
@@ -69,7 +78,7 @@ impl Kind {
     /// Whether the value on a command line is text as it stands, not YAML.
     pub(crate) fn is_text(self) -> bool {
         match self {
-            Self::Text => true,
+            Self::Text | Self::Bar => true,
             Self::Maybe(kind) => kind.is_text(),
             _ => false,
         }
@@ -84,9 +93,11 @@ impl Kind {
             Self::Count(low, high) => format!("a whole number from {low} to {high}"),
             Self::Real(low, high) => format!("a number from {} to {}", real(low), real(high)),
             Self::Word(words) => words.join(", "),
+            Self::Words(words) => format!("a list of {}", words.join(", ")),
             Self::List => "a list of texts".to_owned(),
             Self::Map => "texts by text, such as {\".txt\": plain}".to_owned(),
             Self::Entries => "a list of entries".to_owned(),
+            Self::Bar => "a scorer with a score of 0 to 1, such as `whatlang >= 0.8`".to_owned(),
             Self::Maybe(kind) => format!("nothing, or {}", kind.expected()),
             Self::Auto(kind) => format!("auto, or {}", kind.expected()),
         }
@@ -121,8 +132,12 @@ mod tests {
         check(Kind::Auto(&Kind::Count(1, 8)), json!("auto"), true);
         check(Kind::Auto(&Kind::Count(1, 8)), json!("automatic"), false);
         check(Kind::Word(&["a", "b"]), json!("c"), false);
+        check(Kind::Words(&["a", "b"]), json!(["b", "a"]), true);
+        check(Kind::Words(&["a", "b"]), json!(["c"]), false);
         check(Kind::List, json!(["a", 1]), false);
         check(Kind::Map, json!({ "a": "b" }), true);
+        check(Kind::Bar, json!("whatlang >= 0.8"), true);
+        check(Kind::Bar, json!("whatlang"), false);
         check(Kind::Entries, json!([1]), false);
     }
 

@@ -1,6 +1,9 @@
 //! Every setting there is. Validation, `penname settings`, its help and the reference page are all
 //! made from this list, and a test holds it to the types it fills.
 
+mod examples;
+mod validate;
+
 pub(crate) use super::key::Key;
 use super::key::Kind;
 
@@ -13,7 +16,28 @@ const fn key(name: &'static str, kind: Kind, default: &'static str, about: &'sta
 }
 
 /// All of them, in the order in which they are shown.
-pub(crate) const ALL: &[Key] = &[
+pub(crate) const ALL: &[Key] =
+    &joined::<{ FIRST.len() + validate::KEYS.len() + examples::KEYS.len() + REST.len() }>();
+
+/// The parts of the list in one.
+const fn joined<const N: usize>() -> [Key; N] {
+    let mut all = [FIRST[0]; N];
+    let mut n = 0;
+    let parts = [FIRST, validate::KEYS, examples::KEYS, REST];
+    let mut part = 0;
+    while part < parts.len() {
+        let mut at = 0;
+        while at < parts[part].len() {
+            all[n] = parts[part][at];
+            (n, at) = (n + 1, at + 1);
+        }
+        part += 1;
+    }
+    all
+}
+
+/// Those before [`validate`].
+const FIRST: &[Key] = &[
     key("recipe", Kind::Maybe(&Kind::Text), "null", "starting values for a sort of writing"),
     key(
         "base",
@@ -127,53 +151,16 @@ pub(crate) const ALL: &[Key] = &[
     key("corpus.drafts", Kind::Flag, "false", "whether posts marked as drafts are used"),
     key("corpus.clean.enable", Kind::List, "[]", "cleaners switched on by name"),
     key("corpus.clean.disable", Kind::List, "[]", "cleaners switched off by name"),
-    key("corpus.dedupe.exact", Kind::Flag, "true", "drop documents whose words are the same"),
-    key("corpus.dedupe.near", Kind::Flag, "true", "drop documents that are nearly the same"),
     key(
-        "corpus.dedupe.jaccard",
-        Kind::Real(0.05, 1.0),
-        "0.8",
-        "share of common word runs from which two documents are nearly the same",
+        "corpus.clean.profile",
+        Kind::Map,
+        "{}",
+        "profiles of cleaners by the end of a path or a folder: {\"tweets.js\": tweets}; \"\" is every file",
     ),
-    key("corpus.split.share", Kind::Real(0.0, 0.5), "0.1", "share of the characters held out for measuring"),
-    key(
-        "corpus.split.min_examples",
-        Kind::Count(0, 1_000_000),
-        "8",
-        "examples to hold out at least, where there is enough writing",
-    ),
-    key(
-        "corpus.split.unit",
-        Kind::Word(&["auto", "file", "document"]),
-        "auto",
-        "what stays together when holding out",
-    ),
-    key(
-        "corpus.compose.passage_words",
-        Kind::Count(20, 1_000_000),
-        "350",
-        "words a passage of running text aims at",
-    ),
-    key("corpus.compose.post_words", COUNT, "700", "posts up to this many words stay whole"),
-    key("corpus.compose.post_prompt", Kind::Text, "\"{title}\"", "what asks for a post"),
-    key(
-        "corpus.compose.title_prompt",
-        Kind::Text,
-        "\"Write about: {title}\"",
-        "what asks for the opening of a titled text",
-    ),
-    key(
-        "corpus.compose.continue_prompt",
-        Kind::Text,
-        "\"Continue this text:\\n\\n{text}\"",
-        "what asks for more of a text",
-    ),
-    key(
-        "corpus.compose.bare_prompt",
-        Kind::Text,
-        "Write something.",
-        "what asks for a text too short to take a prompt from",
-    ),
+];
+
+/// Those after [`examples`].
+const REST: &[Key] = &[
     key(
         "train.method",
         Kind::Word(&["lora", "full"]),

@@ -1,11 +1,14 @@
-//! `penname show account`: where every character went.
+//! `penname show account`: where every character went, what each cleaning rule did, and what rules
+//! that may change the voice would have done.
 
-use penname_corpus::Account;
+use penname_corpus::edit::Cut;
+use penname_corpus::{Account, Prepared};
 use serde_json::json;
 
 use crate::desk::Desk;
 use crate::failure::Failure;
-use crate::screen::{Align, Table, number};
+use crate::screen::wrap::shorten;
+use crate::screen::{Align, Screen, Table, harmless, number};
 
 /// Shows the account of the prepared corpus.
 ///
@@ -13,10 +16,51 @@ use crate::screen::{Align, Table, number};
 /// When nothing was prepared yet.
 pub(super) fn run(desk: &Desk) -> Result<(), Failure> {
     let (project, settings) = desk.open()?;
-    let account = super::prepared(desk, &project, &settings)?.account;
-    let value = json!({ "account": account, "rows": account.rows() });
-    desk.screen.result("account", &value, || table(&account).to_string());
+    let prepared = super::prepared(desk, &project, &settings)?;
+    let Prepared { account, cuts, would, .. } = &prepared;
+    let value = json!({ "account": account, "rows": account.rows(), "cuts": cuts, "would": would });
+    desk.screen.result("account", &value, || whole(&prepared, &desk.screen));
     Ok(())
+}
+
+/// The account stands last: it is what is asked for.
+fn whole(prepared: &Prepared, screen: &Screen) -> String {
+    let mut out = String::new();
+    if !prepared.cuts.is_empty() {
+        out += &format!("what cleaning did\n{}\n", places(&prepared.cuts, screen));
+    }
+    if !prepared.would.is_empty() {
+        let rows = places(&prepared.would, screen);
+        out += &format!(
+            "not done, because it may be the voice; `corpus.clean.enable` names what is wanted\n{rows}\n"
+        );
+    }
+    out + &table(&prepared.account).to_string()
+}
+
+/// What rules did or would do, with the first place of each.
+fn places(cuts: &[Cut], screen: &Screen) -> Table {
+    let heads =
+        [("", Align::Left), ("places", Align::Right), ("first", Align::Left), ("becomes", Align::Left)];
+    let mut table = Table::new(&heads);
+    let wide = (screen.columns().saturating_sub(42) / 2).max(12);
+    for cut in cuts {
+        let [first, becomes] = [&cut.sample, &cut.becomes].map(|text| shorten(&harmless(text), wide));
+        table.row([cut.rule.clone(), number::count(cut.times), first, becomes]);
+    }
+    table
+}
+
+/// What was left alone because it may be the voice, in a line.
+pub(crate) fn left(would: &[Cut]) -> Option<String> {
+    let rules: Vec<String> =
+        would.iter().map(|cut| format!("{} ({})", cut.rule, number::count(cut.times))).collect();
+    (!rules.is_empty()).then(|| {
+        format!(
+            "left as it is, because it may be the voice: {}; `penname show account` has samples",
+            rules.join(", ")
+        )
+    })
 }
 
 /// The account as a table whose rows add up to what was given.
