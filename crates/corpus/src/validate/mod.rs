@@ -109,7 +109,7 @@ impl<'a> Judge<'a> {
     /// # Errors
     /// [`Error::NoScorer`] when the model is not there or is something else. Nothing stands in for it.
     pub fn new(settings: &'a settings::Validate) -> Result<Self, Error> {
-        let toxicity = settings.toxicity.as_ref().map(|bar| toxicity::load(bar)).transpose()?;
+        let toxicity = settings.toxicity.as_ref().map(toxicity::load).transpose()?;
         Ok(Self { settings, toxicity })
     }
 

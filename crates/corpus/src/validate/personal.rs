@@ -141,7 +141,7 @@ fn is_card(text: &str) -> bool {
             _ => digit * 2 / 10 + digit * 2 % 10,
         })
         .sum();
-    sum % 10 == 0 && digits.first().is_some_and(|first| (2..=6).contains(first))
+    sum.is_multiple_of(10) && digits.first().is_some_and(|first| (2..=6).contains(first))
 }
 
 /// Four numbers of a byte each; `1.2.3.4` is the number of a chapter or version.
@@ -165,7 +165,7 @@ fn is_phone(text: &str) -> bool {
     let begins = text.starts_with(['+', '(']) || text.starts_with('0');
     let is_american = matches!(groups.as_slice(), [a, b, c] if a.len() == 3 && b.len() == 3 && c.len() == 4)
         || matches!(groups.as_slice(), ["1", a, b, c] if a.len() == 3 && b.len() == 3 && c.len() == 4);
-    (9..=15).contains(&n_digits) && !groups.iter().any(|g| is_year(&g)) && (begins || is_american)
+    (9..=15).contains(&n_digits) && !groups.iter().any(is_year) && (begins || is_american)
 }
 
 /// The data of a document by kind, how often each.

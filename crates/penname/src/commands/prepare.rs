@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use penname_corpus::{Prepared, store};
 use penname_eval::stat::effect;
+use penname_ledger::Choice;
 use serde_json::{Value, json};
 
 use super::show::{account, document, issues};
@@ -58,14 +59,12 @@ pub(crate) fn told(prepared: &Prepared) -> String {
     let documents = number::of(prepared.documents.len() as u64, "document", "documents");
     let train = number::of(prepared.train.len() as u64, "example", "examples");
     let held_out = number::count(prepared.held_out.len() as u64);
-    let mut made = format!("{documents}: {train} to learn from, {held_out} held out for measuring");
-    for choice in
-        prepared.choices.iter().filter(|choice| ["rejected", "personal data"].contains(&choice.what.as_str()))
-    {
-        made += &format!("\n{}: {}", choice.what, choice.value);
-    }
-    made += &format!("\n{}", detectable(prepared));
-    made.extend(account::left(&prepared.would).map(|left| format!("\n{left}")));
+    let mut lines = vec![format!("{documents}: {train} to learn from, {held_out} held out for measuring")];
+    let is_told = |choice: &&Choice| ["rejected", "personal data"].contains(&choice.what.as_str());
+    lines.extend(prepared.choices.iter().filter(is_told).map(|c| format!("{}: {}", c.what, c.value)));
+    lines.push(detectable(prepared));
+    lines.extend(account::left(&prepared.would));
+    let made = lines.join("\n");
     if prepared.issues.is_empty() {
         return format!("{table}\n{made}");
     }

@@ -25,17 +25,11 @@ pub(super) fn run(desk: &Desk) -> Result<(), Failure> {
 
 /// The account stands last: it is what is asked for.
 fn whole(prepared: &Prepared, screen: &Screen) -> String {
-    let mut out = String::new();
-    if !prepared.cuts.is_empty() {
-        out += &format!("what cleaning did\n{}\n", places(&prepared.cuts, screen));
-    }
-    if !prepared.would.is_empty() {
-        let rows = places(&prepared.would, screen);
-        out += &format!(
-            "not done, because it may be the voice; `corpus.clean.enable` names what is wanted\n{rows}\n"
-        );
-    }
-    out + &table(&prepared.account).to_string()
+    let left = "not done, because it may be the voice; `corpus.clean.enable` names what is wanted";
+    let parts = [("what cleaning did", &prepared.cuts), (left, &prepared.would)];
+    let told = parts.iter().filter(|(_, cuts)| !cuts.is_empty());
+    let told: String = told.map(|(what, cuts)| format!("{what}\n{}\n", places(cuts, screen))).collect();
+    told + &table(&prepared.account).to_string()
 }
 
 /// What rules did or would do, with the first place of each.
