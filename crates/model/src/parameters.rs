@@ -40,7 +40,8 @@ impl Parameters {
     }
 
     /// As [`Parameters::load`], but frozen matrices lie on disk, packed as the device reads them, and are
-    /// mapped from there. They are put on the shelf if they are not there yet.
+    /// mapped from there. They are put on the shelf, which is that of this checkpoint, if they are not there
+    /// yet.
     ///
     /// # Errors
     /// As [`Parameters::load`]; when the file system refuses, or the device adopts no weights.

@@ -2,7 +2,8 @@
 //! mapped.
 //!
 //! `<shelf>/<key>/panels.bin` has the bytes, each matrix from a page on, and `index.json` says what they
-//! are. The key is a hash of everything they follow from. Vectors are not in it: they are small, and in
+//! are. The key is a hash of everything they follow from; the base's own is given, because whoever found the
+//! base knows it. Vectors are not in it: they are small, and in
 //! memory. `docs/adr/0006-a-base-larger-than-memory.md` says why it is so.
 
 mod index;
@@ -21,7 +22,7 @@ use serde_json::json;
 use crate::error::{Error, Result};
 use crate::keeping::Keeping;
 use crate::network::{Network, Parameter};
-use crate::weights::{Checkpoint, Mapped};
+use crate::weights::Mapped;
 use index::{Index, Matrix, Part};
 
 pub(crate) use make::Maker;
@@ -31,29 +32,24 @@ const PANELS: &str = "panels.bin";
 /// What they are.
 const INDEX: &str = "index.json";
 
-/// A folder in which packed bases lie.
+/// A folder in which packed bases lie, and the base that is looked for there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Shelf {
     dir: PathBuf,
+    base: Hash,
 }
 
 impl Shelf {
-    /// The folder need not be there yet.
-    pub fn new(dir: impl Into<PathBuf>) -> Self {
-        Self { dir: dir.into() }
+    /// The folder need not be there yet. `base` stands for every byte of the base.
+    pub fn new(dir: impl Into<PathBuf>, base: Hash) -> Self {
+        Self { dir: dir.into(), base }
     }
 
-    /// Where a base lies packed, or will.
+    /// Where the base lies packed, or will.
     ///
     /// # Errors
-    /// When the device packs nothing that it could adopt, or a file of the base cannot be read.
-    pub fn place(
-        &self,
-        checkpoint: &Checkpoint,
-        precision: Precision,
-        keeping: Keeping,
-        device: &dyn Device,
-    ) -> Result<PathBuf> {
+    /// When the device packs nothing that it could adopt.
+    pub fn place(&self, precision: Precision, keeping: Keeping, device: &dyn Device) -> Result<PathBuf> {
         let nothing = || DeviceError::NotPacked {
             rows: 0,
             cols: 0,
@@ -61,9 +57,8 @@ impl Shelf {
             expected: "a device that adopts weights".to_owned(),
         };
         let layout = device.layout().ok_or_else(nothing)?;
-        let files = checkpoint.files().map(|path| Ok(Hash::of_file(path)?.to_string()));
-        let files: Vec<String> = files.collect::<Result<_>>()?;
-        let key = Hash::of_json(&json!([layout, keeping.to_string(), format!("{precision:?}"), files]));
+        let base = self.base.to_string();
+        let key = Hash::of_json(&json!([layout, keeping.to_string(), format!("{precision:?}"), base]));
         Ok(self.dir.join(key.key12()))
     }
 }

@@ -6,7 +6,7 @@ mod text;
 use penname_hub::pull::Network;
 use penname_hub::{Options, Pip, Reference};
 use penname_ledger::{Choice, Event, Hash, Witness};
-use penname_model::{Checkpoint, Config};
+use penname_model::{Checkpoint, Config, Shelf};
 use penname_token::Renderer;
 
 use crate::desk::Desk;
@@ -82,6 +82,14 @@ impl Base {
     pub(crate) fn digest(&self, desk: &Desk) -> Result<Hash, Failure> {
         let digests = penname_hub::digests(&self.pulled, &desk.environment.cache_dir.value)?;
         Ok(Hash::of_json(&serde_json::json!(digests)))
+    }
+
+    /// Where it lies if it is not to be in memory: beside bases that were fetched.
+    ///
+    /// # Errors
+    /// When a file of it cannot be read.
+    pub(crate) fn shelf(&self, desk: &Desk) -> Result<Shelf, Failure> {
+        Ok(Shelf::new(desk.environment.cache_dir.value.join("packed"), self.digest(desk)?))
     }
 
     /// How most of its matrices are stored.

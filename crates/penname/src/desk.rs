@@ -7,7 +7,6 @@ use std::sync::atomic::AtomicBool;
 use penname_engine::backend::cpu::Cpu;
 use penname_engine::backend::cpu::isa::Isa;
 use penname_ledger::Witness;
-use penname_model::Shelf;
 
 use crate::cli::Global;
 use crate::failure::{Failure, Kind};
@@ -125,11 +124,6 @@ impl Desk {
     pub(crate) fn device(&self) -> Cpu {
         let all = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
         Cpu::with(self.threads().unwrap_or(all), Isa::best())
-    }
-
-    /// Where bases lie that are not to be in memory: beside those that were fetched.
-    pub(crate) fn shelf(&self) -> Shelf {
-        Shelf::new(self.environment.cache_dir.value.join("packed"))
     }
 
     /// The settings without those of any project, for a command that begins one.

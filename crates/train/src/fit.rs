@@ -53,7 +53,7 @@ pub struct Task<'a> {
     pub seed: Seed,
     /// Where it all goes.
     pub run: &'a Run,
-    /// Where a base lies that is not to be in memory.
+    /// Where this base lies if it is not to be in memory.
     pub shelf: &'a Shelf,
 }
 

@@ -7,13 +7,14 @@ use std::str::FromStr;
 use penname_engine::backend::cpu::Cpu;
 use penname_engine::backend::cpu::isa::Isa;
 use penname_engine::{Extent, Keep, Precision, Section};
-use penname_ledger::{Seed, Stopwatch};
+use penname_ledger::{Hash, Seed, Stopwatch};
 use penname_model::{Checkpoint, Keeping, Parameters, Purpose, Residence, Setup, Shelf, build};
 use penname_token::Sequence;
 use penname_token::pack::{Pack, pack_in_order};
 use penname_train::Settings;
 use penname_train::settings::Way;
 use penname_train::step::Trainer;
+use serde_json::json;
 
 use super::peak::Limits;
 use super::{profile, shape};
@@ -78,7 +79,9 @@ impl Trained {
         let mut parameters = match settings.residence {
             Residence::Memory => Parameters::load(&checkpoint, &network, job.keeping, &mut device)?,
             Residence::Disk => {
-                let shelf = Shelf::new(root().join("bench/work/packed"));
+                let digests = checkpoint.files().map(|path| Ok(Hash::of_file(path)?.to_string()));
+                let base = Hash::of_json(&json!(digests.collect::<Result<Vec<_>>>()?));
+                let shelf = Shelf::new(root().join("bench/work/packed"), base);
                 Parameters::load_shelved(&checkpoint, &network, job.keeping, &shelf, &mut device)?
             }
         };

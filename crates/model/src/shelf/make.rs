@@ -30,7 +30,7 @@ impl Shelf {
         keeping: Keeping,
         device: &mut dyn Device,
     ) -> Result<Shelved> {
-        let dir = self.place(checkpoint, network.program.compute(), keeping, device)?;
+        let dir = self.place(network.program.compute(), keeping, device)?;
         if let Some(shelved) = Shelved::open(&dir, network).filter(|shelved| shelved.fits(device)) {
             return Ok(shelved);
         }

@@ -284,7 +284,7 @@ impl Checkpoint {
     }
 
     /// The files that hold the tensors.
-    pub(crate) fn files(&self) -> impl Iterator<Item = &Path> {
+    pub fn files(&self) -> impl Iterator<Item = &Path> {
         self.files.iter().map(Mapped::path)
     }
 

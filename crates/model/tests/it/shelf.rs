@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use penname_engine::{Extent, Section, derive};
+use penname_engine::{Extent, Precision, Section, derive};
+use penname_ledger::Hash;
 use penname_model::network::PairSlot;
 use penname_model::peft::Pair;
 use penname_model::{Checkpoint, Keeping, Method, Packed, Parameters, Purpose, Quantizer, Shelf};
 
-use crate::golden::{cpu, folder, golden, lora, network};
+use crate::golden::{cpu, folder, lora, network};
 
 /// Losses and gradients of pairs beside a base in memory, or on a shelf.
 fn outcome(base: &Path, keeping: Keeping, shelf: Option<&Shelf>) -> (Vec<f32>, Vec<Vec<f32>>) {
@@ -56,10 +57,10 @@ const BASES: [(&str, Keeping); 8] = [
 #[test]
 fn it_computes_what_memory_does_to_the_last_bit() {
     let dir = tempfile::tempdir().unwrap();
-    let shelf = Shelf::new(dir.path().join("packed"));
     for (name, keeping) in BASES {
         let base = folder(name);
         let memory = outcome(&base, keeping, None);
+        let shelf = Shelf::new(dir.path().join("packed"), Hash::of(name.as_bytes()));
         // Made, and found.
         for time in ["first", "second"] {
             assert!(outcome(&base, keeping, Some(&shelf)) == memory, "{name} {keeping}, the {time} time");
@@ -77,7 +78,7 @@ fn put(path: &Path, bytes: &[u8]) {
 #[test]
 fn what_is_damaged_is_made_again() {
     let (dir, base) = (tempfile::tempdir().unwrap(), folder("llama/tied"));
-    let shelf = Shelf::new(dir.path());
+    let shelf = Shelf::new(dir.path(), Hash::of(b"tied"));
     let memory = outcome(&base, Keeping::Stored, None);
     let loaded = || assert!(outcome(&base, Keeping::Stored, Some(&shelf)) == memory);
     loaded();
@@ -102,14 +103,12 @@ fn what_is_damaged_is_made_again() {
 #[test]
 fn another_base_has_another_place() {
     let device = cpu();
-    let shelf = Shelf::new("shelf");
-    let place = |name: &str, keeping| {
-        let checkpoint = Checkpoint::open(folder(name)).unwrap();
-        let net = network(&golden(name).config, Method::Frozen, Purpose::Loss);
-        shelf.place(&checkpoint, net.program.compute(), keeping, &device).unwrap()
+    let place = |base: &[u8], precision, keeping| {
+        Shelf::new("shelf", Hash::of(base)).place(precision, keeping, &device).unwrap()
     };
-    let own = place("llama/tied", Keeping::Stored);
-    assert_eq!(own, place("llama/tied", Keeping::Stored));
-    assert_ne!(own, place("llama/untied", Keeping::Stored));
-    assert_ne!(own, place("llama/tied", Keeping::Rounded));
+    let own = place(b"one", Precision::Bf16, Keeping::Stored);
+    assert_eq!(own, place(b"one", Precision::Bf16, Keeping::Stored));
+    assert_ne!(own, place(b"other", Precision::Bf16, Keeping::Stored));
+    assert_ne!(own, place(b"one", Precision::F32, Keeping::Stored));
+    assert_ne!(own, place(b"one", Precision::Bf16, Keeping::Rounded));
 }

@@ -147,7 +147,7 @@ impl<'a> Work<'a> {
             settings: &self.train,
             seed: self.settings.seed,
             run: &run,
-            shelf: &self.desk.shelf(),
+            shelf: &self.base.shelf(self.desk)?,
         };
         let outcome = train(&task, &mut self.device, self.desk.witness(), self.desk.stop())?;
         self.close(run, outcome)

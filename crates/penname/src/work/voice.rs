@@ -59,10 +59,12 @@ impl Voice {
             (weights, Some(Weights::load(&base.checkpoint, None, loading, &mut device)?))
         } else {
             let adapter = load_adapter(&run.adapter())?;
-            let (base, adapter) = (&base.checkpoint, Some(&adapter));
+            let (checkpoint, adapter) = (&base.checkpoint, Some(&adapter));
             let weights = match training::residence(&settings.train.base_place)? {
-                Residence::Memory => Weights::load(base, adapter, loading, &mut device)?,
-                Residence::Disk => Weights::load_shelved(base, adapter, loading, &desk.shelf(), &mut device)?,
+                Residence::Memory => Weights::load(checkpoint, adapter, loading, &mut device)?,
+                Residence::Disk => {
+                    Weights::load_shelved(checkpoint, adapter, loading, &base.shelf(desk)?, &mut device)?
+                }
             };
             (weights, None)
         };

@@ -28,7 +28,7 @@ impl Room {
         let checkpoint = tiny::base(folder.path());
         let config = checkpoint.config().unwrap();
         let (train, held_out) = tiny::dialect();
-        let shelf = Shelf::new(folder.path().join("packed"));
+        let shelf = Shelf::new(folder.path().join("packed"), Hash::of(b"tiny"));
         Self { folder, shelf, checkpoint, config, train, held_out }
     }
 

@@ -59,7 +59,7 @@ impl Room {
         let wanted = Wanted { depth: 2, width: Some(32), heads: Some(4), ..Wanted::default() };
         let config = Sizes::of(&wanted).config(48, true, Some(1), Some(tiny::END)).unwrap();
         let folder = tempfile::tempdir().unwrap();
-        let shelf = Shelf::new(folder.path().join("packed"));
+        let shelf = Shelf::new(folder.path().join("packed"), Hash::of(b"new"));
         Self { folder, shelf, config, train, held_out }
     }
 
