@@ -85,9 +85,7 @@ fn read_all(checkpoint: &Checkpoint, reached: &mut Reached) {
 /// What is computed from a configuration alone.
 fn use_config(config: &Config, reached: &mut Reached) {
     reached.push("config");
-    if config.head_width <= 1 << 16 {
-        let _angles = config.rope_frequencies();
-    }
+    let _angles = config.rope_frequencies();
     let written = config.to_hf_json(penname_model::Storage::F32);
     let again = Config::from_hf_json(written);
     assert!(again.is_ok(), "a configuration that was read cannot be read again: {again:?}");

@@ -1,8 +1,10 @@
 //! A mixture of experts in the place of a feed-forward part, as `config.json` tells of it.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
-use super::refuse;
+use super::{MOST_LAYERS, refuse};
 use crate::error::Result;
 use crate::fields::Fields;
 
@@ -67,14 +69,15 @@ pub(super) fn read_qwen3(fields: &mut Fields, n_layers: usize) -> Result<Experts
     if step == 0 {
         return Err(fields.unsupported("decoder_sparse_step", &json!(0), "at least 1"));
     }
-    let said = fields.counts("mlp_only_layers")?.unwrap_or_default();
+    let said: BTreeSet<usize> = fields.counts("mlp_only_layers")?.unwrap_or_default().into_iter().collect();
     let is_dense = |layer: &usize| said.contains(layer) || !(layer + 1).is_multiple_of(step);
     Ok(Experts {
         count: fields.count("num_experts")?.unwrap_or(128),
         per_token: fields.count("num_experts_per_tok")?.unwrap_or(8),
         width: fields.required_count("moe_intermediate_size")?,
         renormalised: fields.flag("norm_topk_prob")?.unwrap_or(false),
-        dense: (0..n_layers.min(i32::MAX as usize)).filter(is_dense).collect(),
+        // No more than `checked` will allow: the number is what a file says.
+        dense: (0..n_layers.min(MOST_LAYERS)).filter(is_dense).collect(),
         clamp: None,
     })
 }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::experts::check_balance;
 use super::json::{HARMLESS, check_unquantized, one_or_list, read_rope, scaling_json};
-use super::{Clamp, Config, Experts};
+use super::{Clamp, Config, Experts, MOST_LAYERS};
 use crate::error::Result;
 use crate::fields::Fields;
 
@@ -93,7 +93,7 @@ fn read_windows(fields: &mut Fields, n_layers: usize) -> Result<Vec<Option<usize
 /// A window in every other layer, the first among them.
 pub(super) fn alternating(window: Option<usize>, n_layers: usize) -> Vec<Option<usize>> {
     // No more than `checked` will allow: the number is what a file says.
-    let layers = 0..n_layers.min(1 << 20);
+    let layers = 0..n_layers.min(MOST_LAYERS);
     layers.map(|layer| window.filter(|_| layer.is_multiple_of(2))).collect()
 }
 

@@ -30,6 +30,12 @@ use crate::fields::{Fields, shown};
 use crate::quant::Storage;
 use crate::weights::gguf::{Architecture, GgufTensor, Metadata};
 
+/// The deepest model that is read: what is counted by layer stays small, whatever a file says.
+const MOST_LAYERS: usize = 1 << 16;
+
+/// The widest head that is read: each has a table of angles.
+const WIDEST_HEAD: usize = 1 << 16;
+
 /// What a model looks like.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
@@ -165,20 +171,21 @@ impl Config {
     }
 
     fn check_counts(&self) -> Result<()> {
+        // With every length below 2^31, no product of two overflows.
+        let long = i32::MAX as usize;
         let counts = [
-            ("vocabulary size", self.vocab_size),
-            ("width", self.width),
-            ("number of layers", self.n_layers),
-            ("number of heads", self.n_heads),
-            ("number of key and value heads", self.n_kv_heads),
-            ("head width", self.head_width),
-            ("feed-forward width", self.feed_forward),
-            ("context", self.context),
+            ("vocabulary size", self.vocab_size, long),
+            ("width", self.width, long),
+            ("number of layers", self.n_layers, MOST_LAYERS),
+            ("number of heads", self.n_heads, long),
+            ("number of key and value heads", self.n_kv_heads, long),
+            ("head width", self.head_width, WIDEST_HEAD),
+            ("feed-forward width", self.feed_forward, long),
+            ("context", self.context, long),
         ];
-        for (field, count) in counts {
-            // With every length below 2^31, no product of two overflows.
-            if count == 0 || count > i32::MAX as usize {
-                return Err(refuse(field, count, "1 to 2147483647"));
+        for (field, count, most) in counts {
+            if !(1..=most).contains(&count) {
+                return Err(refuse(field, count, &format!("1 to {most}")));
             }
         }
         if !self.n_heads.is_multiple_of(self.n_kv_heads) {

@@ -125,6 +125,21 @@ fn what_changes_the_maths_is_refused_by_name() {
 }
 
 #[test]
+fn sizes_that_no_file_has_earned_are_refused() {
+    check(with(json!({ "num_hidden_layers": 65_537 })), "`number of layers` is 65537, expected 1 to 65536");
+    check(with(json!({ "head_dim": 65_538 })), "`head width` is 65538, expected 1 to 65536");
+    // Found by chance: every other of two billion layers was listed before their number was looked at.
+    let dense = json!({
+        "model_type": "qwen3_moe", "hidden_act": "silu", "vocab_size": 96, "hidden_size": 32,
+        "intermediate_size": 20, "num_hidden_layers": u64::MAX / 2, "num_attention_heads": 4,
+        "num_key_value_heads": 2, "head_dim": 12, "max_position_embeddings": 128, "rms_norm_eps": 1e-6,
+        "rope_theta": 10000.0, "num_experts": 7, "num_experts_per_tok": 3, "moe_intermediate_size": 1,
+        "decoder_sparse_step": 2,
+    });
+    check(dense, "`number of layers` is 9223372036854775807, expected 1 to 65536");
+}
+
+#[test]
 fn contradictions_are_refused() {
     check(
         with(json!({ "rope_parameters": { "rope_theta": 1e4 } })),
@@ -140,7 +155,7 @@ fn contradictions_are_refused() {
         "`number of key and value heads` is 5, expected a divisor of the 32 heads",
     );
     check(with(json!({ "head_dim": 63 })), "`head width` is 63, expected an even number");
-    check(with(json!({ "num_hidden_layers": 0 })), "`number of layers` is 0, expected 1 to 2147483647");
+    check(with(json!({ "num_hidden_layers": 0 })), "`number of layers` is 0, expected 1 to 65536");
     check(with(json!({ "hidden_size": -1 })), "`hidden_size` is -1, expected a count");
     check(with(json!({ "vocab_size": 128000 })), "`special token id` is 128000, expected less than 128000");
     check(with(json!({ "rms_norm_eps": 0 })), "`norm epsilon` is 0, expected a positive number");
