@@ -24,6 +24,10 @@ pub(crate) struct Options {
     arm: bool,
 }
 
+/// The readers' workspace is not built by anything else here, and has a lock of its own.
+const FUZZ: &[&str] =
+    &["check", "--locked", "--manifest-path", "fuzz/Cargo.toml", "--target-dir", "target/fuzz/check"];
+
 type Step = (&'static str, Box<dyn Fn() -> Result<()>>);
 
 /// Runs the steps and says how long each took.
@@ -47,6 +51,7 @@ fn steps(options: &Options) -> Vec<Step> {
             "feature",
             cargo(&["check", "--package", "penname-engine", "--all-targets", "--features", "accelerate"]),
         ),
+        ("fuzz", cargo(FUZZ)),
         ("tidy", Box::new(tidy::run)),
         ("gen", Box::new(|| page::run(&page::Options { check: true }))),
     ];

@@ -1,5 +1,7 @@
 //! Hostile files for every reader, for some minutes: `fuzz/` in a process of its own.
 
+use std::path::PathBuf;
+
 use crate::{Result, root, shell};
 
 /// How long, and which.
@@ -27,28 +29,35 @@ const COUNTED: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-le
 /// Runs the targets one after the other.
 ///
 /// # Errors
-/// When a target is unknown or something was found; findings lie under `target/fuzz`.
+/// When a target is unknown, the driver cannot be built, or something was found; findings lie under `target/fuzz`.
 pub(crate) fn run(options: &Options) -> Result<()> {
     let known = |name: &&String| !TARGETS.contains(&name.as_str());
     if let Some(name) = options.target.iter().find(known) {
         return Err(format!("there is no target `{name}`, expected one of {}", TARGETS.join(", ")).into());
     }
     let wanted = |name: &&str| options.target.is_empty() || options.target.iter().any(|only| only == name);
-    let host = host()?;
+    let driver = built()?;
     let mut failed = Vec::new();
     for name in TARGETS.into_iter().filter(wanted) {
-        let mut driver = shell::cargo();
-        // With a target named, flags are for the program alone and not for what builds it.
-        driver.env("RUSTFLAGS", COUNTED).args(["run", "--quiet", "--locked", "--bin", "driver"]);
-        driver.args(["--target", &host, "--manifest-path"]).arg(root().join("fuzz/Cargo.toml"));
-        driver.arg("--target-dir").arg(root().join("target/fuzz/build"));
+        let mut driver = shell::command(&driver);
         let seconds = (options.minutes * 60).to_string();
-        driver.args(["--", name, "--seconds", &seconds, "--seed", &options.seed.to_string()]);
+        driver.args([name, "--seconds", &seconds, "--seed", &options.seed.to_string()]);
         if shell::run(&mut driver).is_err() {
             failed.push(name);
         }
     }
     if failed.is_empty() { Ok(()) } else { Err(format!("findings in: {}", failed.join(", ")).into()) }
+}
+
+/// The program that changes inputs, with counters.
+fn built() -> Result<PathBuf> {
+    let (host, place) = (host()?, root().join("target/fuzz/build"));
+    let mut build = shell::cargo();
+    // With a target named, flags are for the program alone and not for what builds it.
+    build.env("RUSTFLAGS", COUNTED).args(["build", "--quiet", "--locked", "--bin", "driver"]);
+    build.args(["--target", &host, "--manifest-path"]).arg(root().join("fuzz/Cargo.toml"));
+    shell::run(build.arg("--target-dir").arg(&place))?;
+    Ok(place.join(host).join("debug").join(format!("driver{}", std::env::consts::EXE_SUFFIX)))
 }
 
 /// The platform this is, as the compiler calls it.
