@@ -8,7 +8,8 @@ use penname_engine::{Device, Extent, Precision};
 use penname_model::network::PairSlot;
 use penname_model::peft::{AdapterConfig, Pair};
 use penname_model::{
-    Checkpoint, Config, Keeping, Method, Network, Parameters, Purpose, Scorer, Setup, Shelf, build,
+    Checkpoint, Config, Keeping, Method, Network, Parameters, Purpose, RopeScaling, Scorer, Setup, Shelf,
+    build,
 };
 use std::collections::BTreeMap;
 
@@ -138,6 +139,14 @@ impl Weights {
         self.parameters.add_frozen_pairs(&network, device, |slot| &pairs[&slot.module])?;
         self.adapter = Some(config.clone());
         Ok(())
+    }
+
+    /// The same weights under another rule for positions, from which no weight follows: to compare with a
+    /// program that has its own.
+    #[must_use]
+    pub fn with_rope_scaling(mut self, scaling: RopeScaling) -> Self {
+        self.config.rope_scaling = scaling;
+        self
     }
 
     /// What the model looks like.

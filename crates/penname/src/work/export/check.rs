@@ -88,7 +88,9 @@ pub(super) fn check(
     storage: Storage,
 ) -> Result<Checked, Failure> {
     let rounded = opened.model.as_ref().map(|model| check_weights(source, model)).transpose()?;
-    let trace = trace(desk, source, &Opened::source(source), N_NEW)?;
+    let (weights, mut device) = load(desk, source, &Opened::source(source))?;
+    let trace = trace(source, &weights, &mut device, N_NEW)?;
+    drop((weights, device));
     check_ids(source, opened, &trace)?;
     let (weights, mut device) = load(desk, source, opened)?;
     let distance = compare::replay(&weights.tuned(), &trace, &mut device)?;
@@ -131,16 +133,20 @@ fn another(why: &str) -> Failure {
     failure.hint("nothing was put in place; please report it")
 }
 
-/// What was opened, asked in f32.
+/// What weights write to the requests.
 ///
 /// # Errors
-/// When it cannot be loaded.
-pub(super) fn trace(desk: &Desk, source: &Source, opened: &Opened, n_new: usize) -> Result<Trace, Failure> {
+/// When memory runs out.
+pub(super) fn trace(
+    source: &Source,
+    weights: &Weights,
+    device: &mut Cpu,
+    n_new: usize,
+) -> Result<Trace, Failure> {
     let prompts = prompts(source)?;
     let longest = prompts.iter().map(Vec::len).max().unwrap_or(0);
     let n_new = n_new.min(source.config.context.saturating_sub(longest)).max(1);
-    let (weights, mut device) = load(desk, source, opened)?;
-    Ok(compare::trace(&weights.tuned(), &prompts, n_new, &mut device)?)
+    Ok(compare::trace(&weights.tuned(), &prompts, n_new, device)?)
 }
 
 /// The requests as the voice was trained to read them.
@@ -169,7 +175,11 @@ fn check_ids(source: &Source, opened: &Opened, trace: &Trace) -> Result<(), Fail
     Ok(())
 }
 
-fn load(desk: &Desk, source: &Source, opened: &Opened) -> Result<(Weights, Cpu), Failure> {
+/// What was opened, in f32.
+///
+/// # Errors
+/// When it is not what it should be, or memory runs out.
+pub(super) fn load(desk: &Desk, source: &Source, opened: &Opened) -> Result<(Weights, Cpu), Failure> {
     let mut device = desk.device();
     let (checkpoint, adapter) = match &opened.model {
         Some(checkpoint) => (checkpoint, None),

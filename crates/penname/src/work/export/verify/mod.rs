@@ -16,7 +16,7 @@ use penname_infer::compare::Trace;
 use penname_infer::{Loading, Weights, compare};
 use penname_ledger::Manifest;
 use penname_ledger::write::Staged;
-use penname_model::{Keeping, Storage};
+use penname_model::{Config, Keeping, RopeScaling, Storage};
 use serde::Serialize;
 
 use super::source::Source;
@@ -147,12 +147,20 @@ pub(super) fn verify(
     // Whatever is made for the asking is gone with this folder.
     let room = Staged::create(&desk.environment.cache_dir.value.join("verify"))?;
     let Files { kind, model, adapter } = files(desk, source, subject, room.dir())?;
-    let trace = check::trace(desk, source, subject.opened, N_NEW)?;
+    if rule_of_its_own(kind, &source.config).is_some() {
+        desk.screen
+            .note("llama.cpp rounds the bounds of YaRN and this model does not; it is compared as if it did");
+    }
+    let (weights, mut device) = check::load(desk, source, subject.opened)?;
+    let weights = as_used_by(kind, weights);
+    let trace = check::trace(source, &weights, &mut device, N_NEW)?;
+    drop((weights, device));
     let asked = engine::Asked { model: &model, adapter: adapter.as_deref(), trace: &trace, top: TOP };
     let answers = engine.ask(kind, &asked, room.dir())?;
     let tokenizer = source.renderer.tokenizer();
     let spell = |id: u32| tokenizer.decode(&[id]);
-    let bare = source.adapter.is_some().then(|| first_logits_of_base(desk, source, &trace)).transpose()?;
+    let bare =
+        source.adapter.is_some().then(|| first_logits_of_base(desk, source, kind, &trace)).transpose()?;
     let verified = answers.compare(&trace, &source.stop_ids, bare.as_deref(), &spell);
     judge(&verified, subject.storage)?;
     Ok(verified)
@@ -189,11 +197,36 @@ fn files(desk: &Desk, source: &Source, subject: Subject<'_>, room: &Path) -> Res
     }
 }
 
+/// Where the program has a rule for positions that is not the model's. llama.cpp makes the places whole
+/// where YaRN's blending begins and ends (`ggml_rope_yarn_corr_dims`); gpt-oss says that they are not.
+fn rule_of_its_own(kind: engine::Kind, config: &Config) -> Option<RopeScaling> {
+    let mut scaling = config.rope_scaling.clone();
+    match &mut scaling {
+        RopeScaling::Yarn { truncate, .. } if kind == engine::Kind::Llama && !*truncate => *truncate = true,
+        _ => return None,
+    }
+    Some(scaling)
+}
+
+/// Weights as the program uses them.
+fn as_used_by(kind: engine::Kind, weights: Weights) -> Weights {
+    match rule_of_its_own(kind, weights.config()) {
+        Some(scaling) => weights.with_rope_scaling(scaling),
+        None => weights,
+    }
+}
+
 /// The logits after each prompt, without the pairs.
-fn first_logits_of_base(desk: &Desk, source: &Source, trace: &Trace) -> Result<Vec<Vec<f32>>, Failure> {
+fn first_logits_of_base(
+    desk: &Desk,
+    source: &Source,
+    kind: engine::Kind,
+    trace: &Trace,
+) -> Result<Vec<Vec<f32>>, Failure> {
     let mut device = desk.device();
     let loading = Loading { precision: penname_engine::Precision::F32, keeping: Keeping::Stored };
     let weights = Weights::load(&source.checkpoint, None, loading, &mut device)?;
+    let weights = as_used_by(kind, weights);
     let first = compare::trace(&weights.base(), &trace.prompts, 1, &mut device)?;
     Ok(first.logits.into_iter().filter_map(|rows| rows.into_iter().next()).collect())
 }
@@ -262,6 +295,18 @@ mod tests {
         check(Verified { moved_nats: Some([0.0, 1.0]), ..verified() }, f32, Some("leaves the adapter out"));
         check(Verified { moved_nats: Some([0.0, 0.0]), ..verified() }, f32, Some("adapter changes nothing"));
         check(Verified { moved_nats: None, ..verified() }, f32, None);
+    }
+
+    #[test]
+    fn only_llama_cpp_rounds_the_bounds_of_yarn() {
+        let check = |shape: &str, kind, expected: bool| {
+            let config = penname_model::shape::find(shape).unwrap().config().unwrap();
+            let rule = rule_of_its_own(kind, &config);
+            assert_eq!(matches!(rule, Some(RopeScaling::Yarn { truncate: true, .. })), expected, "{shape}");
+        };
+        check("gpt-oss-20b", engine::Kind::Llama, true);
+        check("gpt-oss-20b", engine::Kind::Transformers, false);
+        check("qwen3-0.6b", engine::Kind::Llama, false);
     }
 
     #[test]
