@@ -38,6 +38,8 @@ pub struct Settings {
     pub max_bad_share: f64,
     /// Whether posts marked as drafts are used. Default: no.
     pub drafts: bool,
+    /// Whether quotations set apart in posts are used; they are other people's words. Default: no.
+    pub quotations: bool,
     /// A system turn put before every example that has none. Default: none.
     pub persona: Option<String>,
     /// Which cleaners run.
@@ -204,6 +206,7 @@ impl Default for Settings {
             limit: None,
             max_bad_share: 0.2,
             drafts: false,
+            quotations: false,
             persona: None,
             clean: Clean::default(),
             validate: Validate::default(),

@@ -149,6 +149,12 @@ const FIRST: &[Key] = &[
     ),
     key("corpus.max_bad_share", SHARE, "0.2", "share of files that may be lost before the work stops"),
     key("corpus.drafts", Kind::Flag, "false", "whether posts marked as drafts are used"),
+    key(
+        "corpus.quotations",
+        Kind::Flag,
+        "false",
+        "whether quotations set apart in posts are used: they are other people's words",
+    ),
     key("corpus.clean.enable", Kind::List, "[]", "cleaners switched on by name"),
     key("corpus.clean.disable", Kind::List, "[]", "cleaners switched off by name"),
     key(

@@ -3,7 +3,7 @@
 //! Each entry is a post. Comments of readers and posts of other writers are other people's words;
 //! pages of the machinery and drafts are left out.
 
-use super::html::{place, words_of};
+use super::html::{place, quotation, without_quotations, words_of};
 use super::talk::Voices;
 use super::xml::{self, Event, attribute};
 use super::{Claim, Format, Reading, Source, chars, claim, extension};
@@ -75,7 +75,13 @@ fn read(source: &Source<'_>) -> Reading {
     let has_voice = names.iter().any(|name| voices.has(name, &[]));
     for entry in &walk.entries {
         reading.tally.drop("readers' comments", entry.comment_chars);
-        let text = words_of(if entry.content.trim().is_empty() { &entry.summary } else { &entry.content });
+        let html = if entry.content.trim().is_empty() { &entry.summary } else { &entry.content };
+        let (own, n_quoted) = match source.settings.quotations {
+            true => (html.clone(), 0),
+            false => without_quotations(html),
+        };
+        reading.tally.drop(quotation::QUOTED, n_quoted);
+        let text = words_of(&own);
         match entry.reason(source.settings.drafts) {
             Some(reason) => reading.tally.drop(reason, chars(&text)),
             // Who wrote what is asked only where a feed knows the voice at all.

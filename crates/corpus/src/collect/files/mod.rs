@@ -7,7 +7,7 @@
 mod chat;
 mod epub;
 mod feed;
-mod html;
+pub(super) mod html;
 mod json;
 mod mail;
 mod markdown;

@@ -2,10 +2,11 @@
 //!
 //! A page is read as a stream of tags and never as a tree, so that no page, however deep, costs more
 //! than its length. Where the writing stands is told by what pages say of themselves ([`region`]);
-//! comments of readers are other people's words and are counted apart.
+//! comments of readers and quotations set apart are other people's words and are counted apart.
 
-mod region;
-pub(super) mod tag;
+pub(super) mod quotation;
+pub(in crate::collect) mod region;
+pub(in crate::collect) mod tag;
 
 use std::ops::Range;
 
@@ -64,7 +65,10 @@ fn claims(source: &Source<'_>) -> Option<Claim> {
 
 fn read(source: &Source<'_>) -> Reading {
     let mut reading = Reading::default();
-    let page = Page::of(source.text);
+    let mut page = Page::of(source.text);
+    if !source.settings.quotations {
+        leave_out(source.text, &mut page, &mut reading);
+    }
     reading.tally.drop("readers' comments", page.comment_chars);
     for region in &page.regions {
         let text = flat(source.text, region);
@@ -79,6 +83,35 @@ fn read(source: &Source<'_>) -> Reading {
     }
     reading.close(source.text, AROUND);
     reading
+}
+
+/// Leaves quotations out of what is written.
+fn leave_out(text: &str, page: &mut Page, reading: &mut Reading) {
+    let quoted = quotation::ranges(text);
+    for region in &mut page.regions {
+        let is_in = |range: &Range<usize>| region.range.start <= range.start && range.end <= region.range.end;
+        let is_apart = |range: &Range<usize>| {
+            region.left_out.iter().all(|other| range.end <= other.start || other.end <= range.start)
+        };
+        let new: Vec<_> = quoted.iter().filter(|range| is_in(range) && is_apart(range)).cloned().collect();
+        let n_chars = new.iter().map(|range| chars(&text[range.clone()])).sum();
+        reading.tally.drop(quotation::QUOTED, n_chars);
+        region.left_out.extend(new);
+        region.left_out.sort_by_key(|range| range.start);
+    }
+}
+
+/// HTML without its quotations, and how many characters of words they held.
+pub(super) fn without_quotations(html: &str) -> (String, u64) {
+    let (mut own, mut at, mut n_chars) = (String::with_capacity(html.len()), 0, 0);
+    for range in quotation::ranges(html) {
+        own.push_str(&html[at..range.start]);
+        own.push_str("<p></p>");
+        n_chars += chars(&words_of(&html[range.clone()]));
+        at = range.end;
+    }
+    own.push_str(&html[at..]);
+    (own, n_chars)
 }
 
 /// Puts one text into a reading: as a post, or divided where it is long.
@@ -126,7 +159,7 @@ fn flat(text: &str, region: &Region) -> String {
 }
 
 /// The words of a piece of HTML that is all writing: a chapter, the entry of a feed.
-pub(super) fn words_of(html: &str) -> String {
+pub(in crate::collect) fn words_of(html: &str) -> String {
     let mut edits = Vec::new();
     tag::find(html, 0..html.len(), 2, &mut edits);
     edit::apply(html, edits).text.trim().to_owned()

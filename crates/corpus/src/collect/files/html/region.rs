@@ -195,7 +195,7 @@ fn time(text: &str, element: &Element) -> Option<String> {
 }
 
 /// The value of an attribute of a tag.
-fn attribute<'a>(tag: &'a str, name: &str) -> Option<&'a str> {
+pub(in crate::collect) fn attribute<'a>(tag: &'a str, name: &str) -> Option<&'a str> {
     let lower = tag.to_ascii_lowercase();
     let found = lower.match_indices(name).find(|(at, _)| {
         lower[..*at].ends_with(char::is_whitespace) && lower[at + name.len()..].trim_start().starts_with('=')

@@ -6,7 +6,7 @@ use std::ops::Range;
 use crate::clean::decode_entity;
 use crate::edit::Edit;
 
-pub(in super::super) const TAGS: &str = "html tags";
+pub(in crate::collect) const TAGS: &str = "html tags";
 const HIDDEN: &str = "html that shows no words";
 const ENTITIES: &str = "html entities";
 
@@ -44,15 +44,15 @@ const LINES: &[&str] = &["br", "li", "tr", "dt", "dd", "figcaption", "option"];
 
 /// A tag as far as it matters here.
 #[derive(Debug, PartialEq, Eq)]
-pub(in super::super) struct Tag<'a> {
+pub(in crate::collect) struct Tag<'a> {
     name: &'a str,
     is_end: bool,
     /// Bytes it takes.
-    pub(in super::super) length: usize,
+    pub(in crate::collect) length: usize,
 }
 
 /// The tag or comment a text begins with; a comment has an empty name.
-pub(in super::super) fn tag(text: &str) -> Option<Tag<'_>> {
+pub(in crate::collect) fn tag(text: &str) -> Option<Tag<'_>> {
     if text.starts_with("<!--") {
         let length = text.find("-->").map_or(text.len(), |end| end + 3);
         return Some(Tag { name: "", is_end: false, length });
@@ -93,17 +93,17 @@ fn end_of_tag(text: &str) -> Option<usize> {
 
 impl<'a> Tag<'a> {
     /// Whether it closes.
-    pub(in super::super) fn is_end(&self) -> bool {
+    pub(in crate::collect) fn is_end(&self) -> bool {
         self.is_end
     }
 
     /// Its name as it stands.
-    pub(in super::super) fn raw_name(&self) -> &'a str {
+    pub(in crate::collect) fn raw_name(&self) -> &'a str {
         self.name
     }
 
     /// The line feeds a browser would make of it.
-    pub(in super::super) fn feeds(&self) -> &'static str {
+    pub(in crate::collect) fn feeds(&self) -> &'static str {
         let is = |list: &[&str]| list.iter().any(|name| name.eq_ignore_ascii_case(self.name));
         match () {
             () if is(BLOCKS) => "\n\n",
@@ -113,24 +113,29 @@ impl<'a> Tag<'a> {
     }
 
     /// Whether what follows it, up to its end tag, is no text.
-    pub(in super::super) fn hides(&self) -> bool {
+    pub(in crate::collect) fn hides(&self) -> bool {
         !self.is_end && HIDDEN_ELEMENTS.iter().any(|name| name.eq_ignore_ascii_case(self.name))
     }
 
     /// Whether this ends what `name` began to hide.
-    pub(in super::super) fn ends(&self, name: &str) -> bool {
+    pub(in crate::collect) fn ends(&self, name: &str) -> bool {
         self.is_end && self.name.eq_ignore_ascii_case(name)
     }
 
     /// Its name in lower case.
-    pub(in super::super) fn name(&self) -> String {
+    pub(in crate::collect) fn name(&self) -> String {
         self.name.to_ascii_lowercase()
     }
 }
 
 /// Lists the edits for a block of HTML at `range` of a text; `feeds` line feeds stand before it.
 /// Returns how many stand at its end.
-pub(in super::super) fn find(text: &str, range: Range<usize>, feeds: usize, edits: &mut Vec<Edit>) -> usize {
+pub(in crate::collect) fn find(
+    text: &str,
+    range: Range<usize>,
+    feeds: usize,
+    edits: &mut Vec<Edit>,
+) -> usize {
     let mut block = Block { text, end: range.end, at: range.start, feeds, edits };
     while block.at < block.end {
         let rest = &text[block.at..block.end];

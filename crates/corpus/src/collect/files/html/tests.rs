@@ -51,6 +51,18 @@ fn the_article_is_kept_and_the_page_is_not() {
 }
 
 #[test]
+fn quotations_are_other_peoples_words() {
+    check(
+        "<article><p>He says:</p><blockquote><p>Never tea.</p></blockquote><p>I do.</p></article>",
+        expect![[r#"
+            -: "He says:\n\nI do." None
+            html tags and the page around the text: 31
+            quotations of others: 42
+        "#]],
+    );
+}
+
+#[test]
 fn walls_and_error_pages_are_no_writing() {
     for words in ["Please enable JavaScript to continue.", "404 Not Found", "Log in to continue reading"] {
         let reading = read(&format!("<html><body><main><p>{words}</p></main></body></html>"));

@@ -2,13 +2,15 @@
 //!
 //! Front matter gives the title and the date; everything else in it, above all the comments of
 //! readers that some exports put there, is other people's words or machinery and is never
-//! trained. What is left becomes plain text in four steps, each a list of edits: the front matter
-//! goes, then template tags, then marks and HTML.
+//! trained. What is left becomes plain text in five steps, each a list of edits: the front matter
+//! goes, then template tags, then quotations of others, then marks and HTML.
 
 mod flatten;
 mod front;
+mod quotation;
 mod template;
 
+use super::html::quotation::QUOTED;
 use super::partition::Partition;
 use super::{Claim, Format, Reading, Source, chars, claim, extension, section};
 use crate::document::{Body, Document, Kind, Title};
@@ -51,9 +53,13 @@ fn read(source: &Source<'_>) -> Reading {
     }
     let body = &source.text[front.body..];
     let tagless = edit::apply(body, template::find(body));
-    let flat = edit::apply(&tagless.text, flatten::find(&tagless.text));
-    reading.tally.absorb(&tagless.cuts);
-    reading.tally.absorb(&flat.cuts);
+    let quoted = match source.settings.quotations {
+        true => Vec::new(),
+        false => quotation::find(&tagless.text, QUOTED),
+    };
+    let own = edit::apply(&tagless.text, quoted);
+    let flat = edit::apply(&own.text, flatten::find(&own.text));
+    [&tagless, &own, &flat].iter().for_each(|edited| reading.tally.absorb(&edited.cuts));
     reading.tally.drop("readers' comments", front.comment_chars);
 
     let (named_date, slug) = from_name(source.path);
@@ -101,6 +107,7 @@ fn from_name(path: &str) -> (Option<String>, Option<String>) {
 #[cfg(test)]
 mod tests {
     use super::super::read_with;
+    use super::super::tests::{assert_accounted, with_source};
     use super::*;
 
     #[test]
@@ -113,6 +120,19 @@ mod tests {
         assert_eq!(document.title.as_ref().unwrap().text, "Tea &amp; toast");
         assert_eq!(document.date.as_deref(), Some("2014-01-09 10:08:20 +0000"));
         assert!(reading.tally.dropped["readers' comments"] > 60);
+    }
+
+    #[test]
+    fn quotations_are_other_peoples_words_unless_the_settings_say_no() {
+        let text = "He says:\n\n> Never tea.\n\nI do.\n\n<blockquote>Nor *toast*.</blockquote>\n";
+        let read = |quotations| {
+            let settings = crate::Settings { quotations, ..crate::Settings::default() };
+            let reading = with_source("p.md", text, &settings, |source| (FORMAT.read)(source));
+            assert_accounted(&reading, chars(text));
+            (reading.documents[0].voice().trim().to_owned(), reading.tally.dropped.contains_key(QUOTED))
+        };
+        assert_eq!(read(false), ("He says:\n\nI do.".to_owned(), true));
+        assert_eq!(read(true), ("He says:\n\n> Never tea.\n\nI do.\n\nNor *toast*.".to_owned(), false));
     }
 
     #[test]
