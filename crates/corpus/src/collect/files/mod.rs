@@ -137,6 +137,7 @@ pub const ALL: &[Format] = &[
     chat::slack::FORMAT,
     chat::signal::FORMAT,
     chat::messenger::FORMAT,
+    chat::chatgpt::FORMAT,
     post::tweet::FORMAT,
     post::reddit::FORMAT,
     json::FORMAT,

@@ -4,6 +4,7 @@
 //! each conversation; [`super::talk`] does the rest. Messages of machines, forwarded words and
 //! pictures are nobody's writing and are dropped by name.
 
+pub(super) mod chatgpt;
 pub(super) mod discord;
 pub(super) mod messenger;
 pub(super) mod signal;

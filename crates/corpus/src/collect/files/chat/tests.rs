@@ -215,3 +215,25 @@ fn damaged_and_foreign_files_are_told() {
         "#]],
     );
 }
+
+#[test]
+fn chatgpt_by_the_branch_that_was_open() {
+    check(
+        "conversations.json",
+        "chatgpt",
+        r#"[{"title":"Tea","current_node":"d","mapping":{
+            "a":{"parent":null,"children":["b"],"message":null},
+            "b":{"parent":"a","children":["c","x"],"message":{"author":{"role":"user"},"create_time":1706702400.5,"content":{"content_type":"text","parts":["how long?"]}}},
+            "x":{"parent":"b","children":[],"message":{"author":{"role":"assistant"},"content":{"content_type":"text","parts":["never"]}}},
+            "c":{"parent":"b","children":["t"],"message":{"author":{"role":"assistant"},"create_time":1706702401,"content":{"content_type":"text","parts":["Four","minutes."]}}},
+            "t":{"parent":"c","children":["d"],"message":{"author":{"role":"tool"},"content":{"content_type":"code","text":"print()"}}},
+            "d":{"parent":"t","children":[],"message":{"author":{"role":"user"},"create_time":1706702402,"content":{"content_type":"text","parts":["and sugar?",{"asset_pointer":"x"}]}}}}}]"#,
+        expect![[r#"
+            O "Four\nminutes." / V "and sugar?" 2024-01-31T12:00:01Z
+            json syntax and other fields: 884
+            messages of machines: 7
+            openings that answer nobody: 9
+            other branches of a conversation: 5
+        "#]],
+    );
+}
