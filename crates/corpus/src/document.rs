@@ -3,6 +3,12 @@
 use penname_ledger::Hash;
 use serde::{Deserialize, Serialize};
 
+use crate::provenance::Provenance;
+use crate::rights::Rights;
+
+/// The source of what lies in the folder of writing.
+pub const FILES: &str = "files";
+
 /// What sort of thing a document is, which decides how examples are made of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -86,6 +92,15 @@ pub struct Reception {
     /// Likes or votes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub score: Option<i64>,
+    /// How often it was passed on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reposts: Option<u64>,
+    /// Answers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replies: Option<u64>,
+    /// How often it was seen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub views: Option<u64>,
     /// Followers of its author.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub followers: Option<u64>,
@@ -97,8 +112,11 @@ pub struct Reception {
 /// A piece of writing.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Document {
-    /// Hash of the kind of source, the path and the position: stable while the file keeps its name.
+    /// Hash of the source, the path and the position: stable while the file keeps its name.
     pub uid: String,
+    /// Where it comes from: [`FILES`], or the name of a network source.
+    #[serde(default = "files")]
+    pub source: String,
     /// The file, relative to the folder of writing, with `/` between its parts.
     pub path: String,
     /// Which document of its file this is, from 0.
@@ -128,6 +146,12 @@ pub struct Document {
     /// How it was received, where its source says so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reception: Option<Reception>,
+    /// Who wrote it, when, and in answer to what.
+    #[serde(default, skip_serializing_if = "Provenance::is_empty")]
+    pub provenance: Provenance,
+    /// What may be done with it.
+    #[serde(default)]
+    pub rights: Rights,
     /// What became of it.
     pub fate: Fate,
 }
@@ -136,7 +160,8 @@ impl Document {
     /// A document as a reader makes it; `given` is what it holds now.
     pub fn new(path: &str, position: usize, kind: Kind, title: Option<Title>, body: Body) -> Self {
         let mut document = Self {
-            uid: uid("files", path, position),
+            uid: uid(FILES, path, position),
+            source: files(),
             path: path.to_owned(),
             position,
             kind,
@@ -148,6 +173,8 @@ impl Document {
             flags: Vec::new(),
             thread: None,
             reception: None,
+            provenance: Provenance::default(),
+            rights: Rights::default(),
             fate: Fate::Train,
         };
         document.given = document.chars();
@@ -156,9 +183,15 @@ impl Document {
 
     /// The same document at another position of its file.
     pub(crate) fn moved(mut self, position: usize) -> Self {
-        self.uid = uid("files", &self.path, position);
+        self.uid = uid(&self.source, &self.path, position);
         self.position = position;
         self
+    }
+
+    /// The same document as one of a network source.
+    pub(crate) fn come_from(&mut self, source: &str) {
+        self.uid = uid(source, &self.path, self.position);
+        source.clone_into(&mut self.source);
     }
 
     /// Characters of the source it holds: texts and, where it came from the source, the title.
@@ -201,6 +234,11 @@ fn count(text: &str) -> u64 {
     text.chars().count() as u64
 }
 
+/// What documents kept before sources had names come from.
+fn files() -> String {
+    FILES.to_owned()
+}
+
 /// The stable name of a document: 32 hexadecimal digits.
 fn uid(source: &str, path: &str, position: usize) -> String {
     let mut name = Hash::of(format!("{source}\0{path}\0{position}").as_bytes()).to_string();
@@ -219,6 +257,17 @@ mod tests {
         assert_eq!(name, uid("files", "a.md", 0));
         assert_ne!(name, uid("files", "a.md", 1));
         assert_ne!(uid("files", "a", 11), uid("files", "a1", 1));
+    }
+
+    #[test]
+    fn documents_of_older_versions_are_read() {
+        let old = r#"{"uid":"u","path":"a.txt","position":0,"kind":"text","body":{"text":"x"},"given":1,
+                      "fate":{"is":"train"}}"#;
+        let document: Document = serde_json::from_str(old).unwrap();
+        assert_eq!((document.source.as_str(), document.rights), (FILES, Rights::default()));
+        assert!(document.provenance.is_empty());
+        let again: Document = serde_json::from_str(&serde_json::to_string(&document).unwrap()).unwrap();
+        assert_eq!(again, document);
     }
 
     #[test]

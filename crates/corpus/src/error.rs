@@ -86,6 +86,17 @@ pub enum Error {
         /// What the YAML reader said.
         why: String,
     },
+    /// A network source that is set up wrongly.
+    #[error("source `{id}` cannot be used: {why}")]
+    Source {
+        /// The source.
+        id: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// Sources could not be asked at all.
+    #[error(transparent)]
+    Fetch(#[from] crate::collect::fetch::Fault),
     /// Characters went missing between the reading and the account: a fault of this crate.
     #[error(
         "the account of characters does not balance: {given} given and {added} added, {found} accounted for"

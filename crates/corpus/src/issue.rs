@@ -67,6 +67,8 @@ pub enum Code {
     Table,
     /// Comments that a saved thread names but does not hold.
     More,
+    /// A network source that stopped before its end.
+    Source,
     /// Records that a preset leaves out.
     Preset,
     /// A PDF whose words could not be found, or only after repair.

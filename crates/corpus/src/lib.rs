@@ -11,8 +11,9 @@
 //! never prints, and never changes a file of the person: whatever is cut from a text is cut from
 //! a copy, by an [`edit::Edit`] that says which rule did it.
 //!
-//! Four places grow by one file and one line: [`collect::files::ALL`] (formats), [`clean::ALL`]
-//! (cleaners), [`validate::ALL`] (rules) and [`compose::ALL`] (ways to make an example of a document).
+//! Five places grow by one file and one line: [`collect::files::ALL`] (formats),
+//! [`collect::fetch::ALL`] (sources over the network), [`clean::ALL`] (cleaners), [`validate::ALL`]
+//! (rules) and [`compose::ALL`] (ways to make an example of a document).
 //!
 //! Start with [`prepare()`], which is the whole flow on one page.
 
@@ -27,6 +28,8 @@ pub mod encoding;
 mod error;
 pub mod issue;
 pub mod prepare;
+pub mod provenance;
+pub mod rights;
 mod sentence;
 pub mod settings;
 pub mod sieve;

@@ -1,13 +1,12 @@
 //! A folder of writing in, examples and their account out: the whole flow on one page.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use penname_ledger::{Choice, Event, Seed, Witness};
 use penname_token::Example;
 
 use crate::account::{Account, Tally};
-use crate::collect::collect;
+use crate::collect::{Places, collect};
 use crate::compose::compose;
 use crate::dedupe::{Bands, dedupe};
 use crate::document::{Document, Fate};
@@ -38,7 +37,8 @@ pub struct Prepared {
     pub choices: Vec<Choice>,
 }
 
-/// Turns a folder of writing, or a single file, into examples. Files are only read.
+/// Turns a folder of writing, or a single file, and what network sources gave into examples. Files are
+/// only read, and no connection is opened.
 ///
 /// # Errors
 /// When the settings make no sense, the folder is missing, too many files are bad, or nothing in
@@ -46,14 +46,15 @@ pub struct Prepared {
 ///
 /// # Determinism
 /// The same files, settings and seed give the same result on every machine.
-pub fn prepare(
-    writing: &Path,
+pub fn prepare<'a>(
+    places: impl Into<Places<'a>>,
     settings: &Settings,
     seed: Seed,
     witness: &dyn Witness,
 ) -> Result<Prepared, Error> {
     settings.check()?;
-    let collected = collect(writing, settings, witness)?;
+    let places = places.into();
+    let collected = collect(places, settings, witness)?;
     let (n_files, mut issues, mut choices) = (collected.n_files, collected.issues, collected.choices);
     let mut documents = collected.documents;
     let mut account = Account { given: collected.given, ..Account::default() };
@@ -89,7 +90,7 @@ pub fn prepare(
         });
     }
     if train.is_empty() {
-        let (path, files) = (writing.to_owned(), n_files);
+        let (path, files) = (places.writing.to_owned(), n_files);
         return Err(Error::Nothing { path, files, documents: documents.len(), issues: issues.len() });
     }
     choices.iter().for_each(|choice| witness.see(&Event::Choice(choice.clone())));

@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
+use crate::collect::fetch::{Network, Source};
 use crate::collect::files::post::tweet::preset::Preset;
 use crate::collect::files::profile::Profile;
 use crate::collect::files::transcript::profile::{self as script, Profile as Transcript};
 use crate::dedupe::keep::{ORDER, Reason};
+use crate::rights::Claim as Rights;
 use crate::validate::personal::Action;
 use crate::validate::{Bar, Side};
 
@@ -28,6 +30,12 @@ pub struct Settings {
     pub tweets: Preset,
     /// How talk is cut into dialogues.
     pub conversation: Conversation,
+    /// Sources that are reached over the network. Default: none, and then nothing is.
+    pub sources: Vec<Source>,
+    /// How hosts are met.
+    pub network: Network,
+    /// What may be done with parts of the writing. Default: learn from all of it on this machine.
+    pub rights: Vec<Rights>,
     /// Profiles of numbered books to try before the built-in ones. Default: none.
     pub profiles: Vec<Profile>,
     /// Largest file read. Default: 64 MiB.
@@ -201,6 +209,9 @@ impl Default for Settings {
             transcripts: Vec::new(),
             tweets: Preset::All,
             conversation: Conversation::default(),
+            sources: Vec::new(),
+            network: Network::default(),
+            rights: Vec::new(),
             profiles: Vec::new(),
             max_file_bytes: 64 << 20,
             limit: None,
@@ -290,6 +301,13 @@ impl Settings {
             if !self.transcripts.iter().any(|own| own.name == *format) {
                 let formats = crate::collect::files::ALL.iter().map(|f| f.name);
                 known("format", format, formats.chain(script::ALL.iter().map(|(name, _)| *name)))?;
+            }
+        }
+        for (idx, source) in self.sources.iter().enumerate() {
+            source.check()?;
+            if self.sources[..idx].iter().any(|other| other.id == source.id) {
+                let (id, why) = (source.id.clone(), "another source has the same id".to_owned());
+                return Err(Error::Source { id, why });
             }
         }
         for (setting, names) in [("clean.enable", &self.clean.enable), ("clean.disable", &self.clean.disable)]

@@ -15,7 +15,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::account::Account;
-use crate::collect;
+use crate::collect::{self, Places};
 use crate::edit::Cut;
 use crate::prepare::{Prepared, prepare};
 use crate::validate::Judge;
@@ -39,9 +39,9 @@ struct Books {
 ///
 /// # Errors
 /// When the folder cannot be listed, or a model that was asked for cannot be read.
-pub fn order(writing: &Path, settings: &Settings, seed: Seed) -> Result<Order, Error> {
+pub fn order<'a>(places: impl Into<Places<'a>>, settings: &Settings, seed: Seed) -> Result<Order, Error> {
     let mut order = Order::new(STAGE, env!("CARGO_PKG_VERSION"));
-    order.inputs.insert("writing".to_owned(), collect::digest(writing)?);
+    order.inputs.insert("writing".to_owned(), collect::digest(places, settings)?);
     if let Some(model) = Judge::new(&settings.validate)?.model() {
         order.inputs.insert("toxicity".to_owned(), model);
     }
@@ -54,15 +54,16 @@ pub fn order(writing: &Path, settings: &Settings, seed: Seed) -> Result<Order, E
 ///
 /// # Errors
 /// As [`prepare()`], and when the result cannot be written or read.
-pub fn prepare_into(
-    writing: &Path,
+pub fn prepare_into<'a>(
+    places: impl Into<Places<'a>>,
     dir: &Path,
     settings: &Settings,
     seed: Seed,
     witness: &dyn Witness,
 ) -> Result<Prepared, Error> {
     settings.check()?;
-    let order = order(writing, settings, seed)?;
+    let places = places.into();
+    let order = order(places, settings, seed)?;
     if let Found::Done(manifest) = Manifest::find(dir, &order.key()) {
         let reason = format!("made from the same writing and settings on {}", manifest.made_at);
         witness.see(&Event::Skipped { stage: STAGE.to_owned(), reason });
@@ -70,7 +71,7 @@ pub fn prepare_into(
     }
     let watch = Stopwatch::start();
     witness.see(&Event::Started { stage: STAGE.to_owned() });
-    let prepared = prepare(writing, settings, seed, witness)?;
+    let prepared = prepare(places, settings, seed, witness)?;
     save(&prepared, order, watch.seconds(), dir)?;
     witness.see(&Event::Finished { stage: STAGE.to_owned(), seconds: watch.seconds() });
     Ok(prepared)

@@ -1,19 +1,23 @@
 //! From the world to documents.
 //!
-//! So far the world is one folder, [`files`]. Every source fills a [`Collected`].
+//! The world is a folder of writing, and the folders that network sources filled ([`fetch`]). What
+//! lies in them is told apart and read by [`files`]; everything fills a [`Collected`].
 
 mod archive;
 pub mod beside;
+pub mod fetch;
 pub mod files;
+mod joined;
 mod read;
 mod walk;
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use penname_ledger::event::Unit;
 use penname_ledger::{Choice, Event, Hash, Witness};
 
+use self::fetch::Source;
 use crate::account::Tally;
 use crate::clean::Plan;
 use crate::document::Document;
@@ -47,14 +51,61 @@ pub struct Collected {
     pub n_documents: BTreeMap<&'static str, usize>,
 }
 
-/// Digest of everything below a folder that a reader would open: names and contents.
+/// Where writing lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Places<'a> {
+    /// The folder of writing, or one file.
+    pub writing: &'a Path,
+    /// The folder in which network sources have their folders.
+    pub fetched: Option<&'a Path>,
+}
+
+impl<'a> From<&'a Path> for Places<'a> {
+    fn from(writing: &'a Path) -> Self {
+        Self { writing, fetched: None }
+    }
+}
+
+impl<'a> From<&'a PathBuf> for Places<'a> {
+    fn from(writing: &'a PathBuf) -> Self {
+        Self { writing, fetched: None }
+    }
+}
+
+/// A folder to be read, and the source that filled it.
+struct Root<'a> {
+    path: PathBuf,
+    source: Option<&'a Source>,
+    walked: walk::Walked,
+}
+
+/// The folder of writing, then those of the sources, which there need not be yet.
+fn roots<'a>(places: Places<'_>, sources: &'a [Source]) -> Result<Vec<Root<'a>>, Error> {
+    let walked = match walk::walk(places.writing) {
+        // Where others write, nobody need have put anything in.
+        Err(Error::Missing { .. }) if !sources.is_empty() => walk::Walked::default(),
+        walked => walked?,
+    };
+    let mut roots = vec![Root { path: places.writing.to_owned(), source: None, walked }];
+    for source in sources {
+        let Some(path) = places.fetched.map(|folder| fetch::pages(folder, source)) else { continue };
+        if path.is_dir() {
+            let mut walked = walk::walk(&path)?;
+            walked.files.iter_mut().for_each(|file| file.name = format!("@{}/{}", source.id, file.name));
+            roots.push(Root { path, source: Some(source), walked });
+        }
+    }
+    Ok(roots)
+}
+
+/// Digest of everything that a reader would open: names and contents.
 ///
 /// # Errors
 /// When the folder is missing or cannot be listed. A file that cannot be read counts by its name.
-pub fn digest(writing: &Path) -> Result<Hash, Error> {
-    let parts: Vec<Vec<u8>> = walk::walk(writing)?
-        .files
-        .iter()
+pub fn digest<'a>(places: impl Into<Places<'a>>, settings: &Settings) -> Result<Hash, Error> {
+    let roots = roots(places.into(), &settings.sources)?;
+    let files = roots.iter().flat_map(|root| &root.walked.files);
+    let parts: Vec<Vec<u8>> = files
         .flat_map(|file| {
             let content = Hash::of_file(&file.path).map(|hash| hash.as_bytes().to_vec()).unwrap_or_default();
             [file.name.as_bytes().to_vec(), content]
@@ -63,35 +114,62 @@ pub fn digest(writing: &Path) -> Result<Hash, Error> {
     Ok(Hash::of_parts(parts.iter().map(Vec::as_slice)))
 }
 
-/// Reads and cleans every file below `writing`.
+/// Reads and cleans every file of the writing, and what network sources gave. Opens no connection.
 ///
 /// # Errors
 /// When the folder is missing or unreadable, a profile is broken, or too many files are bad.
-pub fn collect(writing: &Path, settings: &Settings, witness: &dyn Witness) -> Result<Collected, Error> {
+pub fn collect<'a>(
+    places: impl Into<Places<'a>>,
+    settings: &Settings,
+    witness: &dyn Witness,
+) -> Result<Collected, Error> {
+    let places = places.into();
     let profiles = files::profile::load(&settings.profiles)?;
     let scripts = files::transcript::profile::load(&settings.transcripts, &settings.voice)?;
-    let walked = walk::walk(writing)?;
     let plan = Plan::new(&settings.clean);
-    let reader =
-        read::Reader { root: writing, settings, profiles: &profiles, scripts: &scripts, plan: &plan };
-    let mut collected =
-        Collected { issues: walked.issues, n_files: walked.files.len(), ..Collected::default() };
+    let roots = roots(places, &settings.sources)?;
+    let n_files = roots.iter().map(|root| root.walked.files.len()).sum();
+    let mut collected = Collected { n_files, ..Collected::default() };
+    collected.issues = unfinished(places, settings);
     let mut formats = BTreeMap::new();
-    let n_files = walked.files.len();
-    let told = |n_read: usize| {
-        witness.see(&Event::progress("reading", n_read as u64, n_files as u64, Unit::Items));
-    };
-    for (n_read, file) in walked.files.iter().enumerate() {
-        if n_read % REPORT_EVERY == 0 {
-            told(n_read);
+    let mut n_read = 0;
+    for root in &roots {
+        collected.issues.extend(root.walked.issues.iter().cloned());
+        let reader = read::Reader {
+            root: &root.path,
+            settings,
+            profiles: &profiles,
+            scripts: &scripts,
+            plan: &plan,
+            source: root.source,
+            joined: std::cell::RefCell::default(),
+        };
+        let n_before = collected.documents.len();
+        for file in &root.walked.files {
+            if n_read % REPORT_EVERY == 0 {
+                witness.see(&Event::progress("reading", n_read as u64, n_files as u64, Unit::Items));
+            }
+            n_read += 1;
+            reader.read(file, &mut collected, &mut formats);
         }
-        reader.read(file, &mut collected, &mut formats);
+        reader.finish(n_before, &mut collected);
     }
-    told(n_files);
+    witness.see(&Event::progress("reading", n_files as u64, n_files as u64, Unit::Items));
     collected.choices = formats.into_iter().map(|(format, seen)| seen.choice(format)).collect();
     collected.choices.extend(join_choice(&collected.cuts));
     refuse_if_too_many_bad(&collected, settings.max_bad_share)?;
     Ok(collected)
+}
+
+/// What of the sources was not fetched, one row each.
+fn unfinished(places: Places<'_>, settings: &Settings) -> Vec<Issue> {
+    let Some(folder) = places.fetched else { return Vec::new() };
+    let issue = |source: &Source| {
+        let why = fetch::unfinished(folder, source)?;
+        let detail = format!("stopped before its end: {why}");
+        Some(Issue::new(&format!("@{}", source.id), Code::Source, Severity::Part, detail))
+    };
+    settings.sources.iter().filter_map(issue).collect()
 }
 
 /// The files read in one format for one reason.

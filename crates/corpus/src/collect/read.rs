@@ -8,18 +8,25 @@ use std::path::Path;
 
 use super::archive::Archive;
 use super::beside::Beside;
+use super::fetch;
 use super::files::open::{self, Opened};
+use super::files::post;
 use super::files::profile::Profile;
 use super::files::transcript::profile::Script;
 use super::files::{self, Format, Reading, Source};
+use super::joined::{Joined, Known};
 use super::walk::File;
 use super::{Collected, Seen};
 use crate::clean::{Plan, Scope, Traits, profile};
-use crate::document::Encoding;
+use crate::document::{Document, Encoding};
 use crate::edit::{self, Cut};
 use crate::encoding::{self, Decoded};
 use crate::issue::{Code, Issue, Severity};
+use crate::rights::{Claim, Grant, Rights};
 use crate::settings::{self, Settings};
+
+/// Reason for what the settings forbid to learn from.
+const UNALLOWED: &str = "rights do not allow learning";
 
 /// How files were read, by format and reason.
 type Formats = BTreeMap<(&'static str, String), Seen>;
@@ -31,6 +38,10 @@ pub(super) struct Reader<'a> {
     pub(super) profiles: &'a [Profile],
     pub(super) scripts: &'a [Script],
     pub(super) plan: &'a Plan,
+    /// The network source whose answers are read, where they are.
+    pub(super) source: Option<&'a fetch::Source>,
+    /// Files that are told together once all are read.
+    pub(super) joined: RefCell<Joined>,
 }
 
 /// The bytes of a file, and what lies around it.
@@ -160,13 +171,65 @@ impl Reader<'_> {
         if seen.n_files == 1 {
             seen.first = piece.name.to_owned();
         }
+        let traits = Traits { entities_decoded: format.decodes_entities, ..source.traits };
+        let known = Known { encoding: provenance(&opened.decoded), flags: opened.flags.clone(), traits };
+        if let Some(gather) = post::gatherer(format).filter(|_| self.root.is_dir()) {
+            return self.joined.borrow_mut().add(format, piece.name, gather(&source), known);
+        }
         let n_before = collected.documents.len();
         self.documents(&source, format, collected);
         self.limit(format, n_before, collected);
-        let encoding = provenance(&opened.decoded);
+        self.mark(n_before, |_| Some(&known), collected);
+    }
+
+    /// Makes documents of the files that are told together, once all of them are read.
+    pub(super) fn finish(&self, n_before: usize, collected: &mut Collected) {
+        for group in self.joined.take().groups() {
+            let n_before = collected.documents.len();
+            let reading = post::tell_files(self.settings, group.files);
+            let traits =
+                |path: &str| group.known.get(path).map_or_else(Traits::default, |known| known.traits);
+            self.keep(&group.place, group.format, reading, traits, BTreeMap::new(), collected);
+            self.limit(group.format, n_before, collected);
+            self.mark(n_before, |path| group.known.get(path), collected);
+        }
+        let order =
+            |one: &Document, other: &Document| (&one.path, one.position).cmp(&(&other.path, other.position));
+        collected.documents[n_before..].sort_by(order);
+    }
+
+    /// Notes on the documents just read what is known of their files, and leaves out those that may
+    /// not be learned from.
+    fn mark<'k>(
+        &self,
+        n_before: usize,
+        known: impl Fn(&str) -> Option<&'k Known>,
+        collected: &mut Collected,
+    ) {
         for document in &mut collected.documents[n_before..] {
-            document.encoding.clone_from(&encoding);
-            document.flags.extend(opened.flags.iter().cloned());
+            document.rights = self.rights(&document.path);
+            if let Some(source) = self.source {
+                document.come_from(&source.id);
+            }
+            if let Some(known) = known(&document.path) {
+                document.encoding.clone_from(&known.encoding);
+                document.flags.extend(known.flags.iter().cloned());
+            }
+        }
+        let is_forbidden = |document: &mut Document| document.rights.train == Grant::No;
+        for document in collected.documents.extract_if(n_before.., is_forbidden) {
+            collected.tally.drop(UNALLOWED, document.chars());
+        }
+    }
+
+    /// The rights of what a file holds: said for its place, or those of its source.
+    fn rights(&self, name: &str) -> Rights {
+        match self.source {
+            None => Claim::of(&self.settings.rights, name),
+            Some(source) => {
+                let usual = || source.kind().map_or(Rights::PLATFORM, |kind| kind.rights);
+                source.rights.unwrap_or_else(usual)
+            }
         }
     }
 
@@ -189,14 +252,28 @@ impl Reader<'_> {
         };
         let reading = (format.read)(&Source { text: &text, ..*source });
         let traits = Traits { entities_decoded: format.decodes_entities, ..source.traits };
+        self.keep(source.path, format, reading, |_| traits, cuts, collected);
+    }
+
+    /// Cleans what a reader made and adds it to what there is.
+    fn keep(
+        &self,
+        place: &str,
+        format: &Format,
+        reading: Reading,
+        traits: impl Fn(&str) -> Traits,
+        mut cuts: BTreeMap<String, Cut>,
+        collected: &mut Collected,
+    ) {
         let is_lost =
             reading.documents.is_empty() && reading.issues.iter().all(|i| i.severity < Severity::Skipped);
         if is_lost {
             let detail = format!("no {} found in it", format.yields);
-            collected.issues.push(Issue::new(source.path, Code::NoRecords, Severity::Bad, detail));
+            collected.issues.push(Issue::new(place, Code::NoRecords, Severity::Bad, detail));
         }
         let Reading { documents, tally, issues } = reading;
         for document in documents {
+            let traits = traits(&document.path);
             let document = self.plan.clean(document, &traits, &mut cuts);
             for text in document.texts() {
                 self.plan.would(text, Scope::Passage, &traits, &mut collected.would);

@@ -71,7 +71,7 @@ mod tests {
     fn reasons_count_in_their_order() {
         let post = |path: &str, text: &str, score, delay_s| {
             let mut document = Document::new(path, 0, Kind::Text, None, Body::Text(text.to_owned()));
-            document.reception = Some(Reception { score, delay_s, followers: None });
+            document.reception = Some(Reception { score, delay_s, ..Reception::default() });
             document
         };
         let documents = [

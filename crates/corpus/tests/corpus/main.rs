@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test stops where its ground is missing")]
 
 mod bad;
+mod fetch;
 mod sources;
 
 use std::fmt::Write;

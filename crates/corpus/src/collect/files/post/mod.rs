@@ -4,7 +4,9 @@
 //! posted to nobody is a text, and so is a thread of its own. Each of its words is used once.
 //! Where everybody is the voice, each post is paired with replies to it.
 //!
-//! It knows nothing of any service: `reddit` and [`tweet`] make `Node`s.
+//! It knows nothing of any service: `reddit` and [`tweet`] make `Node`s. Those of all files of one
+//! folder are told together ([`tell_files`]), because a post is often saved in one file and its
+//! replies in another.
 
 pub(super) mod reddit;
 pub mod tweet;
@@ -12,8 +14,10 @@ pub mod tweet;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::talk::{Voices, missing};
-use super::{Reading, Source, chars};
+use super::{Format, Reading, Source, chars, json};
+use crate::Settings;
 use crate::document::{Body, Document, Kind, Reception, Speaker, Title, Turn};
+use crate::provenance::{Author, Provenance};
 use crate::when;
 
 /// Reason for replies to what is not in the file.
@@ -23,12 +27,81 @@ const AROUND: &str = "posts and replies around those of the voice";
 /// Replies to replies beyond which a tree is taken for a circle.
 const MAX_DEPTH: usize = 1000;
 
+/// The posts of one file, before those of the other files are known.
+#[derive(Debug, Default)]
+pub(in crate::collect) struct Gathered {
+    posts: Posts,
+    /// What was lost and found so far.
+    reading: Reading,
+    n_chars: u64,
+}
+
+/// Posts, as far as they are understood from one file alone.
+#[derive(Debug)]
+enum Posts {
+    Nodes(Vec<Node>, Pairs),
+    /// Whether a reply is wanted depends on the tweet it answers.
+    Tweets(Vec<tweet::Tweet>),
+}
+
+impl Default for Posts {
+    fn default() -> Self {
+        Self::Nodes(Vec::new(), Pairs::Each)
+    }
+}
+
+/// Takes the posts out of a file of a format.
+type Gather = fn(&Source<'_>) -> Gathered;
+
+/// How the posts of a format are taken out, where its files are told together.
+pub(in crate::collect) fn gatherer(format: &Format) -> Option<Gather> {
+    match format.name {
+        name if name == tweet::FORMAT.name => Some(tweet::gathered),
+        name if name == reddit::FORMAT.name => Some(reddit::gathered),
+        _ => None,
+    }
+}
+
+/// Reads one file for itself.
+fn read_alone(source: &Source<'_>, gather: Gather) -> Reading {
+    tell_files(source.settings, vec![(source.path.to_owned(), gather(source))])
+}
+
+/// Makes documents of the posts of several files, by their paths.
+pub(in crate::collect) fn tell_files(settings: &Settings, files: Vec<(String, Gathered)>) -> Reading {
+    let (mut reading, mut nodes, mut tweets) = (Reading::default(), Vec::new(), Vec::new());
+    let (mut paths, mut given, mut pairs) = (Vec::new(), 0, Pairs::Each);
+    for (idx, (path, gathered)) in files.into_iter().enumerate() {
+        paths.push(path);
+        given += gathered.n_chars;
+        reading.tally.merge(&gathered.reading.tally);
+        reading.issues.extend(gathered.reading.issues);
+        match gathered.posts {
+            Posts::Tweets(list) => tweets.extend(list.into_iter().map(|tweet| (idx, tweet))),
+            Posts::Nodes(list, of) => {
+                pairs = of;
+                nodes.extend(list.into_iter().map(|node| Node { file: idx, ..node }));
+            }
+        }
+    }
+    nodes.extend(tweet::chosen(settings, &paths, tweets, &mut reading));
+    tell(settings, &paths, nodes, pairs, &mut reading);
+    let held: u64 = reading.documents.iter().map(|document| document.given).sum();
+    let after = held + reading.tally.dropped_chars();
+    reading.tally.settle(json::SYNTAX, given + reading.tally.added, after);
+    reading
+}
+
 /// One post or reply.
 #[derive(Debug, Clone, Default)]
 struct Node {
+    /// Which of the files it is in.
+    file: usize,
     id: String,
     /// What it answers, where it answers something.
     parent: Option<String>,
+    /// The conversation it says it belongs to.
+    thread: Option<String>,
     who: String,
     also: Vec<String>,
     /// Whether the export says that its owner wrote it.
@@ -36,10 +109,12 @@ struct Node {
     at: Option<i64>,
     title: Option<String>,
     text: String,
-    /// How well it was liked, where the source says.
-    score: Option<i64>,
-    /// Followers of who wrote it.
-    followers: Option<u64>,
+    /// How it was received, as far as the source says; the delay follows from the tree.
+    reception: Reception,
+    /// The number of the account.
+    account: Option<String>,
+    /// Where it can be seen.
+    url: Option<String>,
     /// Why it is only looked at and never learned, if so.
     aside: Option<&'static str>,
 }
@@ -55,7 +130,9 @@ enum Pairs {
 
 /// A file's posts.
 struct Forest<'a> {
-    source: &'a Source<'a>,
+    paths: &'a [String],
+    /// Documents made of each file.
+    n_made: Vec<usize>,
     nodes: Vec<Node>,
     parents: Vec<Option<usize>>,
     is_voice: Vec<bool>,
@@ -63,9 +140,9 @@ struct Forest<'a> {
 }
 
 /// Makes documents of posts. Of two with one name the later counts.
-fn tell(source: &Source<'_>, nodes: Vec<Node>, pairs: Pairs, reading: &mut Reading) {
+fn tell(settings: &Settings, paths: &[String], nodes: Vec<Node>, pairs: Pairs, reading: &mut Reading) {
     let nodes = latest(nodes, reading);
-    let voices = Voices::of(source.settings);
+    let voices = Voices::of(settings);
     let is_voice: Vec<bool> = nodes
         .iter()
         .map(|node| node.aside.is_none() && (node.is_own || voices.has(&node.who, &node.also)))
@@ -78,9 +155,11 @@ fn tell(source: &Source<'_>, nodes: Vec<Node>, pairs: Pairs, reading: &mut Readi
     let parents = nodes.iter().enumerate().map(up).collect();
     if !is_voice.contains(&true) {
         let names = nodes.iter().filter(|node| node.aside.is_none()).map(|node| node.who.as_str());
-        reading.issues.extend(missing(source.path, names, voices.is_empty()));
+        let place = place(paths);
+        reading.issues.extend(missing(&place, names, voices.is_empty()));
     }
-    let mut forest = Forest { source, parents, is_voice, used: BTreeSet::new(), nodes };
+    let n_made = vec![0; paths.len()];
+    let mut forest = Forest { paths, n_made, parents, is_voice, used: BTreeSet::new(), nodes };
     let is_everybody = voices.is_everybody() && !forest.nodes.iter().any(|node| node.is_own);
     match is_everybody {
         true => forest.pairs(pairs, reading),
@@ -93,6 +172,17 @@ fn tell(source: &Source<'_>, nodes: Vec<Node>, pairs: Pairs, reading: &mut Readi
             None => AROUND,
         };
         reading.tally.drop(reason, chars(&node.text) + node.title.as_deref().map_or(0, chars));
+    }
+}
+
+/// What several files are called together: their folder.
+fn place(paths: &[String]) -> String {
+    match paths {
+        [path] => path.clone(),
+        paths => {
+            let first = paths.first().map_or("", String::as_str);
+            first[..first.rfind('/').map_or(0, |at| at + 1)].to_owned()
+        }
     }
 }
 
@@ -157,7 +247,8 @@ impl Forest<'_> {
                 continue;
             }
             replies.sort_by_key(|idx| {
-                (std::cmp::Reverse(self.nodes[*idx].score.unwrap_or(0)), self.nodes[*idx].at, *idx)
+                let score = self.nodes[*idx].reception.score.unwrap_or(0);
+                (std::cmp::Reverse(score), self.nodes[*idx].at, *idx)
             });
             replies.truncate(if pairs == Pairs::Best { 1 } else { usize::MAX });
             for reply in replies {
@@ -195,13 +286,17 @@ impl Forest<'_> {
         let node = &self.nodes[idx];
         let asked = self.parents[idx].and_then(|parent| self.nodes[parent].at);
         let delay_s = node.at.zip(asked).map(|(at, asked)| at - asked);
-        Reception { score: node.score, followers: node.followers, delay_s }
+        Reception { delay_s, ..node.reception.clone() }
     }
 
-    /// The name of a tree: that of its root, which for the part of a tree is what it answers.
-    fn thread(&self, root: usize) -> String {
-        let root = &self.nodes[root];
-        root.parent.clone().unwrap_or_else(|| root.id.clone())
+    /// The name of the conversation a post belongs to: as it says itself, or that of its root, which
+    /// for the part of a tree is what it answers.
+    fn thread(&self, idx: usize) -> String {
+        let said = self.nodes[idx].thread.clone();
+        said.unwrap_or_else(|| {
+            let root = &self.nodes[self.way(idx).last().copied().unwrap_or(idx)];
+            root.parent.clone().unwrap_or_else(|| root.id.clone())
+        })
     }
 
     /// A post of the voice, with what it added itself.
@@ -218,13 +313,31 @@ impl Forest<'_> {
     }
 
     fn push(&mut self, way: &[usize], kind: Kind, title: Option<Title>, body: Body, reading: &mut Reading) {
-        let mut document = Document::new(self.source.path, reading.documents.len(), kind, title, body);
+        let file = way.last().map_or(0, |idx| self.nodes[*idx].file);
+        let position = self.n_made[file];
+        self.n_made[file] += 1;
+        let mut document = Document::new(&self.paths[file], position, kind, title, body);
         document.date = way.last().and_then(|idx| self.nodes[*idx].at).map(when::show);
         document.reception = way.last().map(|idx| self.reception(*idx));
-        document.thread =
-            way.first().and_then(|idx| self.way(*idx).last().copied()).map(|root| self.thread(root));
+        document.thread = way.last().map(|idx| self.thread(*idx));
+        document.provenance = way.last().map(|idx| self.provenance(*idx)).unwrap_or_default();
         self.used.extend(way);
         reading.documents.push(document);
+    }
+}
+
+impl Forest<'_> {
+    /// What is known of a post beside its words.
+    fn provenance(&self, idx: usize) -> Provenance {
+        let node = &self.nodes[idx];
+        let author = Author { name: node.who.clone(), id: node.account.clone() };
+        Provenance {
+            native_id: Some(node.id.clone()).filter(|id| !id.is_empty()),
+            author: (!author.name.is_empty()).then_some(author),
+            created_at: node.at.map(when::show),
+            parent: node.parent.clone(),
+            url: node.url.clone(),
+        }
     }
 }
 

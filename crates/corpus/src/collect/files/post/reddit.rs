@@ -3,10 +3,11 @@
 
 use serde_json::{Map, Value};
 
-use super::super::json::{self, records};
+use super::super::json::records;
 use super::super::table::{self, Table};
 use super::super::{Claim, Format, Reading, Source, chars, claim, extension};
-use super::{Node, Pairs, tell};
+use super::{Gathered, Node, Pairs, Posts, read_alone};
+use crate::document::Reception;
 use crate::issue::{Code, Issue, Severity};
 use crate::when;
 
@@ -49,11 +50,18 @@ fn claims(source: &Source<'_>) -> Option<Claim> {
 }
 
 fn read(source: &Source<'_>) -> Reading {
+    read_alone(source, gathered)
+}
+
+/// The posts and comments of a file.
+pub(super) fn gathered(source: &Source<'_>) -> Gathered {
     let mut reading = Reading::default();
+    let n_chars = chars(source.text);
     if !source.text.trim_start().starts_with(['{', '[']) {
-        own(source, &mut reading);
-        reading.close(source.text, table::MARKUP);
-        return reading;
+        let nodes = own(source, &mut reading);
+        let held = nodes.iter().map(|node| chars(&node.text) + node.title.as_deref().map_or(0, chars)).sum();
+        reading.tally.settle(table::MARKUP, n_chars, held);
+        return Gathered { posts: Posts::Nodes(nodes, Pairs::Each), reading, n_chars };
     }
     let mut found = Found::default();
     for record in records(source.text) {
@@ -70,9 +78,7 @@ fn read(source: &Source<'_>) -> Reading {
         let detail = format!("{} comments are only named in it (\"load more\"), not there", found.n_more);
         reading.issues.push(Issue::new(source.path, Code::More, Severity::Note, detail));
     }
-    tell(source, found.nodes, Pairs::Best, &mut reading);
-    reading.close(source.text, json::SYNTAX);
-    reading
+    Gathered { posts: Posts::Nodes(found.nodes, Pairs::Best), reading, n_chars }
 }
 
 /// What was found in an answer.
@@ -129,6 +135,7 @@ impl Found {
         };
         let is_gone = aside == Some("texts that were taken away");
         self.nodes.push(Node {
+            file: 0,
             id: format!("{}{}", if is_post { "t3_" } else { "t1_" }, text("id")),
             parent: data["parent_id"].as_str().map(str::to_owned),
             who: author.to_owned(),
@@ -137,15 +144,21 @@ impl Found {
             at: data["created_utc"].as_f64().and_then(when::from_number),
             title: is_post.then(|| text("title").to_owned()),
             text: if is_gone { String::new() } else { words.to_owned() },
-            score: data["score"].as_i64().or_else(|| data["ups"].as_i64()),
-            followers: None,
+            reception: Reception {
+                score: data["score"].as_i64().or_else(|| data["ups"].as_i64()),
+                replies: data["num_comments"].as_u64(),
+                ..Reception::default()
+            },
+            account: data["author_fullname"].as_str().map(str::to_owned),
+            thread: data["link_id"].as_str().map(str::to_owned),
+            url: data["permalink"].as_str().map(|path| format!("https://www.reddit.com{path}")),
             aside,
         });
     }
 }
 
 /// The owner's export: all of it is the owner's. Comments stand without what they answer.
-fn own(source: &Source<'_>, reading: &mut Reading) {
+fn own(source: &Source<'_>, reading: &mut Reading) -> Vec<Node> {
     let table = Table::of(source.text);
     table::notes(source, &table, reading);
     let (body, title) = (table.column(&["body"]), table.column(&["title"]));
@@ -167,5 +180,5 @@ fn own(source: &Source<'_>, reading: &mut Reading) {
             ..Node::default()
         }
     });
-    tell(source, nodes.collect(), Pairs::Each, reading);
+    nodes.collect()
 }

@@ -8,10 +8,13 @@ mod shape;
 
 use serde_json::Value;
 
-use super::super::json::{self, records};
+use self::preset::Preset;
+use super::super::json::records;
 use super::super::xml::unescape;
 use super::super::{Claim, Format, Reading, Source, chars, claim};
-use super::{Node, Pairs, tell};
+use super::{Gathered, Node, Posts, place, read_alone};
+use crate::Settings;
+use crate::document::Reception;
 use crate::issue::{Code, Issue, Severity};
 
 /// Bytes of a file looked at.
@@ -49,7 +52,7 @@ fn claims(source: &Source<'_>) -> Option<Claim> {
 
 /// A tweet, whatever file it comes from.
 #[derive(Debug, Clone, Default, PartialEq)]
-struct Tweet {
+pub(super) struct Tweet {
     id: String,
     parent: Option<String>,
     quoted: Option<String>,
@@ -60,7 +63,13 @@ struct Tweet {
     text: String,
     likes: Option<u64>,
     reposts: Option<u64>,
+    replies: Option<u64>,
+    views: Option<u64>,
     followers: Option<u64>,
+    /// The number of the account.
+    account: Option<String>,
+    /// The tweet with which the conversation began.
+    conversation: Option<String>,
     is_repost: bool,
     has_media: bool,
     has_url: bool,
@@ -69,6 +78,11 @@ struct Tweet {
 }
 
 fn read(source: &Source<'_>) -> Reading {
+    read_alone(source, gathered)
+}
+
+/// The tweets of a file.
+pub(super) fn gathered(source: &Source<'_>) -> Gathered {
     let mut reading = Reading::default();
     let mut tweets = Vec::new();
     for record in records(source.text) {
@@ -81,12 +95,44 @@ fn read(source: &Source<'_>) -> Reading {
             }
         }
     }
-    let rejected = preset::rejected(&source.settings.tweets, &tweets);
-    reading.issues.extend(preset::told(source.path, &source.settings.tweets, &rejected, tweets.len()));
-    let nodes = tweets.into_iter().zip(rejected).map(|(tweet, reasons)| node(tweet, reasons.is_empty()));
-    tell(source, nodes.collect(), Pairs::Each, &mut reading);
-    reading.close(source.text, json::SYNTAX);
-    reading
+    Gathered { posts: Posts::Tweets(tweets), reading, n_chars: chars(source.text) }
+}
+
+/// The tweets of all files as posts, those marked that the preset leaves out.
+pub(super) fn chosen(
+    settings: &Settings,
+    paths: &[String],
+    tweets: Vec<(usize, Tweet)>,
+    reading: &mut Reading,
+) -> Vec<Node> {
+    let (files, tweets): (Vec<usize>, Vec<Tweet>) = tweets.into_iter().unzip();
+    let rejected = preset::rejected(&settings.tweets, &tweets);
+    reading.issues.extend(preset::told(&place(paths), &settings.tweets, &rejected, tweets.len()));
+    let nodes = tweets.into_iter().zip(rejected).zip(files);
+    nodes.map(|((tweet, reasons), file)| Node { file, ..node(tweet, reasons.is_empty()) }).collect()
+}
+
+/// The conversations that a text of tweets begins and that are wanted: those of tweets that answer
+/// nobody and break no rule of the preset.
+pub(in crate::collect) fn conversations(text: &str, preset: Preset) -> Vec<String> {
+    let is_begun = |tweet: &Tweet| {
+        tweet.parent.is_none() && !tweet.is_repost && !tweet.id.is_empty() && preset.wants(tweet)
+    };
+    all(text).into_iter().filter(is_begun).map(|tweet| tweet.conversation.unwrap_or(tweet.id)).collect()
+}
+
+/// The numbers of the tweets in a text.
+pub(in crate::collect) fn names(text: &str) -> Vec<String> {
+    all(text).into_iter().map(|tweet| tweet.id).filter(|id| !id.is_empty()).collect()
+}
+
+fn all(text: &str) -> Vec<Tweet> {
+    let mut tweets = Vec::new();
+    records(text)
+        .iter()
+        .filter_map(|record| record.value.as_ref().ok())
+        .for_each(|value| gather(value, &mut tweets));
+    tweets
 }
 
 /// Finds tweets in a record, however deep, without recursion: answers of the service nest far.
@@ -114,6 +160,7 @@ fn node(tweet: Tweet, is_wanted: bool) -> Node {
         () => None,
     };
     Node {
+        file: 0,
         text: if tweet.is_repost { String::new() } else { plain(&tweet.text, tweet.parent.is_some()) },
         id: tweet.id,
         parent: tweet.parent.or(tweet.quoted),
@@ -122,8 +169,17 @@ fn node(tweet: Tweet, is_wanted: bool) -> Node {
         is_own: tweet.is_own,
         at: tweet.at,
         title: None,
-        score: tweet.likes.map(|likes| i64::try_from(likes).unwrap_or(i64::MAX)),
-        followers: tweet.followers,
+        url: None,
+        reception: Reception {
+            score: tweet.likes.map(|likes| i64::try_from(likes).unwrap_or(i64::MAX)),
+            reposts: tweet.reposts,
+            replies: tweet.replies,
+            views: tweet.views,
+            followers: tweet.followers,
+            delay_s: None,
+        },
+        account: tweet.account,
+        thread: tweet.conversation,
         aside,
     }
 }

@@ -21,6 +21,13 @@ pub enum Preset {
     PopularReplies,
 }
 
+impl Preset {
+    /// Whether a tweet that answers nobody is one whose replies are wanted.
+    pub(super) fn wants(self, tweet: &Tweet) -> bool {
+        self == Self::All || !TWEETS.iter().any(|rule| (rule.breaks)(tweet, None))
+    }
+}
+
 /// One rule: its name, and whether a tweet breaks it.
 struct Rule {
     name: &'static str,
