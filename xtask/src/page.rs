@@ -4,7 +4,7 @@
 use std::fs;
 
 use penname_corpus::clean::{self, Effect};
-use penname_corpus::collect::files;
+use penname_corpus::collect::{fetch, files};
 use penname_corpus::validate;
 use penname_engine::op::Op;
 use penname_eval::metric::{self, Better};
@@ -15,6 +15,9 @@ use crate::bench::ops::roofline;
 use crate::bench::peers::speed;
 use crate::screen::say;
 use crate::{Result, root};
+
+/// The last line of a page.
+const MADE: &str = "Made by `cargo xtask gen` from the code.";
 
 /// What is done with the pages.
 #[derive(Debug, clap::Args)]
@@ -88,8 +91,7 @@ fn page(title: &str, about: &str, head: &[&str], rows: impl IntoIterator<Item = 
     let head: Vec<String> = head.iter().map(|cell| (*cell).to_owned()).collect();
     let rule: Vec<String> = head.iter().map(|_| "---".to_owned()).collect();
     let body: String = rows.into_iter().map(|row| line(&row)).collect();
-    let made = "Made by `cargo xtask gen` from the code.";
-    format!("# {title}\n\n{about}\n\n{}{}{body}\n{made}\n", line(&head), line(&rule))
+    format!("# {title}\n\n{about}\n\n{}{}{body}\n{MADE}\n", line(&head), line(&rule))
 }
 
 fn code(text: &str) -> String {
@@ -139,11 +141,27 @@ fn sources() -> String {
     };
     let about = "What writing may come as. Files are told apart by their content, or by `corpus.format`; \
                  [Where writing comes from](../guide/sources.md) says how to get them.";
-    page(
-        "Sources",
-        about,
-        &["name", "what it is", "what must be said", "what it yields"],
-        files::ALL.iter().map(row),
+    let head = ["name", "what it is", "what must be said", "what it yields"];
+    page("Sources", about, &head, files::ALL.iter().map(row)).replace(MADE, &(fetched() + MADE))
+}
+
+/// The sources that are reached over the network.
+fn fetched() -> String {
+    let row = |kind: &fetch::Kind| {
+        let every = format!("{} s", kind.every_seconds);
+        [&code(kind.name), kind.about, kind.needs, kind.yields, kind.politely, &every]
+            .map(str::to_owned)
+            .to_vec()
+    };
+    let about = "What `corpus.sources` may name. Nothing is asked that is not named there; an entry has an `id` and a `kind`, and \
+                 may have `limit`, `every_seconds` and `rights`.";
+    let head =
+        ["kind", "what it is", "what it needs", "what it yields", "how politely", "between two questions"];
+    let table = page("", about, &head, fetch::ALL.iter().map(row));
+    let keys: String = fetch::SECRETS.iter().map(|(name, opens)| format!("* `{name}`: {opens}\n")).collect();
+    let table = table.trim_start_matches("# ").trim_start().replace(MADE, "");
+    format!(
+        "## Over the network\n\n{table}Keys are read from the environment, and from nowhere else:\n\n{keys}\n"
     )
 }
 

@@ -53,6 +53,11 @@ impl Project {
         self.dir.join("writing")
     }
 
+    /// What network sources gave: kept, because it cost time or money, and read like the writing.
+    pub(crate) fn fetched(&self) -> PathBuf {
+        self.dir.join("fetched")
+    }
+
     /// What is derived from it and can be made again.
     pub(crate) fn data(&self) -> PathBuf {
         self.dir.join("data")

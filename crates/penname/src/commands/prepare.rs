@@ -2,15 +2,19 @@
 
 use std::collections::BTreeSet;
 
-use penname_corpus::{Prepared, store};
+use penname_corpus::Prepared;
+use penname_corpus::collect::Places;
 use penname_eval::stat::effect;
-use penname_ledger::Choice;
+use penname_ledger::{Choice, write};
 use serde_json::{Value, json};
 
 use super::show::{account, document, issues};
 use crate::desk::Desk;
 use crate::failure::Failure;
+use crate::project::Project;
 use crate::screen::number;
+use crate::settings::Settings;
+use crate::work::corpus::{self, Again, Wanted};
 
 /// What was typed.
 #[derive(Debug, clap::Args)]
@@ -20,12 +24,16 @@ The writing itself is only read. Running it again with nothing changed does noth
 Examples:
   penname prepare
   penname prepare --limit 1
+  penname prepare --fetch
   penname prepare --set corpus.split.share=0.2
   penname prepare --set 'corpus.clean.disable=[quotes]'")]
 pub(crate) struct Args {
     /// Try it: take N documents of each kind of source, show them, keep nothing
     #[arg(long, value_name = "N")]
     limit: Option<std::num::NonZeroUsize>,
+    /// Ask the network sources again for what is new since they were asked last
+    #[arg(long)]
+    fetch: bool,
 }
 
 /// Prepares the writing of a project.
@@ -34,16 +42,33 @@ pub(crate) struct Args {
 /// When there is no project, or nothing to learn from.
 pub(crate) fn run(args: &Args, desk: &Desk) -> Result<(), Failure> {
     let (project, settings) = desk.open()?;
-    let (writing, corpus) = (project.writing(), project.corpus());
     if let Some(limit) = args.limit {
-        let few = penname_corpus::Settings { limit: Some(limit.get()), ..settings.corpus.clone() };
-        let prepared = penname_corpus::prepare(&writing, &few, settings.seed, desk.witness())?;
+        let prepared = few(desk, &project, &settings, limit.get())?;
         desk.screen.result("tried", &prepared.documents, || tried(&prepared, desk));
         return Ok(());
     }
-    let prepared = store::prepare_into(&writing, &corpus, &settings.corpus, settings.seed, desk.witness())?;
+    let again = if args.fetch { Again::Yes } else { Again::No };
+    let prepared = corpus::prepared_anew(desk, &project, &settings, again)?;
     desk.screen.result("prepare", &summary(&prepared), || told(&prepared));
     Ok(())
+}
+
+/// A few documents of each kind of source. What is fetched for it is not kept: a trial is no pass.
+fn few(desk: &Desk, project: &Project, settings: &Settings, limit: usize) -> Result<Prepared, Failure> {
+    let few = penname_corpus::Settings { limit: Some(limit), ..settings.corpus.clone() };
+    let (writing, trial) = (project.writing(), project.data().join("trial"));
+    if few.sources.is_empty() {
+        return Ok(penname_corpus::prepare(&writing, &few, settings.seed, desk.witness())?);
+    }
+    write::folder(&project.data())?;
+    let wanted = Wanted { folder: &trial, corpus: &few, seed: settings.seed, again: Again::No };
+    corpus::fetched(desk, project, &wanted)?;
+    let places = Places { writing: &writing, fetched: Some(&trial) };
+    let prepared = penname_corpus::prepare(places, &few, settings.seed, desk.witness());
+    if trial.is_dir() {
+        write::remove_folder(&trial)?;
+    }
+    Ok(prepared?)
 }
 
 /// Every document that was taken, in full.

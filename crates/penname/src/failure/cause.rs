@@ -55,7 +55,8 @@ impl From<penname_corpus::Error> for Failure {
                 Kind::Input,
                 "take those files out of `writing`, or raise `corpus.max_bad_share` if they may be left out",
             ),
-            E::UnknownName { .. } | E::OutOfRange { .. } | E::Profile { .. } => {
+            E::Fetch(fault) => return fault.into(),
+            E::UnknownName { .. } | E::OutOfRange { .. } | E::Profile { .. } | E::Source { .. } => {
                 (Kind::Usage, "`penname settings --origin` shows where the value comes from")
             }
             E::NoScorer { .. } => (
@@ -66,6 +67,18 @@ impl From<penname_corpus::Error> for Failure {
             E::Unbalanced { .. } => return Self::of(Kind::Bug, &error),
         };
         Self::of(kind, &error).hint(hint)
+    }
+}
+
+impl From<penname_corpus::collect::fetch::Fault> for Failure {
+    fn from(fault: penname_corpus::collect::fetch::Fault) -> Self {
+        use penname_corpus::collect::fetch::Fault as F;
+        match fault {
+            F::Ledger(error) => error.into(),
+            F::Interrupted => Self::of(Kind::Interrupted, &fault),
+            F::Secret { .. } => Self::of(Kind::Usage, &fault).hint(fault.hint()),
+            _ => Self::of(Kind::Network, &fault).hint(fault.hint()),
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use std::env;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use penname_corpus::collect::fetch::Secrets;
 use penname_hub::{Options, Token};
 
 use super::origin::Origin;
@@ -52,6 +53,8 @@ pub(crate) struct Environment {
     pub(crate) endpoint: From<String>,
     /// Opens private repositories. Never shown.
     pub(crate) token: From<Option<Token>>,
+    /// Keys of services that writing is fetched from. Never shown.
+    pub(crate) secrets: Secrets,
     /// Proxy between here and the hub. Never shown: it may hold a password.
     pub(crate) proxy: From<Option<String>>,
     /// Whether colour is unwanted.
@@ -72,6 +75,7 @@ impl Environment {
             token: text("HF_TOKEN").map_or(From::built_in(None), |secret| {
                 From::environment(Some(Token::new(&secret)), "HF_TOKEN")
             }),
+            secrets: Secrets::find(text),
             proxy: proxy(),
             no_color: read("NO_COLOR").is_some(),
         }

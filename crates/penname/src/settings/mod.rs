@@ -17,6 +17,7 @@ mod key;
 pub(crate) mod layer;
 pub(crate) mod list;
 pub(crate) mod meant;
+mod name;
 mod origin;
 pub(crate) mod recipe;
 mod yaml;

@@ -1,17 +1,110 @@
-//! The prepared corpus of a project.
+//! The prepared corpus of a project, and what has to be fetched for it.
 
-use penname_corpus::Prepared;
+use std::path::{Path, PathBuf};
+
+use penname_corpus::collect::Places;
+use penname_corpus::collect::fetch::{self, Order, System};
+use penname_corpus::{Prepared, Settings as Corpus, store};
+use penname_ledger::{Event, Seed, write};
 
 use crate::desk::Desk;
 use crate::failure::Failure;
 use crate::project::Project;
 use crate::settings::Settings;
 
+/// Where the writing of a project lies.
+#[derive(Debug)]
+pub(crate) struct Folders {
+    writing: PathBuf,
+    fetched: PathBuf,
+}
+
+impl Folders {
+    /// Those of a project.
+    pub(crate) fn of(project: &Project) -> Self {
+        Self { writing: project.writing(), fetched: project.fetched() }
+    }
+
+    /// The same for the library.
+    pub(crate) fn places(&self) -> Places<'_> {
+        Places { writing: &self.writing, fetched: Some(&self.fetched) }
+    }
+}
+
+/// Whether network sources that were asked before are asked again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Again {
+    /// Only those that were not asked to their end.
+    No,
+    /// All, for what is new.
+    Yes,
+}
+
 /// Prepares the writing of a project, or finds it prepared.
 ///
 /// # Errors
 /// When there is nothing to prepare, or too much of it is bad.
 pub(crate) fn prepared(desk: &Desk, project: &Project, settings: &Settings) -> Result<Prepared, Failure> {
-    let (writing, data) = (project.writing(), project.corpus());
-    Ok(penname_corpus::store::prepare_into(&writing, &data, &settings.corpus, settings.seed, desk.witness())?)
+    prepared_anew(desk, project, settings, Again::No)
+}
+
+/// As [`prepared`], asking network sources again where that is wanted.
+///
+/// # Errors
+/// As [`prepared`].
+pub(crate) fn prepared_anew(
+    desk: &Desk,
+    project: &Project,
+    settings: &Settings,
+    again: Again,
+) -> Result<Prepared, Failure> {
+    let (folders, data) = (Folders::of(project), project.corpus());
+    let (folder, corpus, seed) = (folders.fetched.as_path(), &settings.corpus, settings.seed);
+    fetched(desk, project, &Wanted { folder, corpus, seed, again })?;
+    Ok(store::prepare_into(folders.places(), &data, &settings.corpus, settings.seed, desk.witness())?)
+}
+
+/// What is to be fetched.
+pub(crate) struct Wanted<'a> {
+    /// The folder that is filled.
+    pub(crate) folder: &'a Path,
+    /// The settings of the corpus.
+    pub(crate) corpus: &'a Corpus,
+    /// Where chance begins.
+    pub(crate) seed: Seed,
+    /// Whether sources are asked again.
+    pub(crate) again: Again,
+}
+
+/// Asks the network sources of the settings, where there are any that were not asked to their end.
+/// What befalls one of them is told, and the work goes on with what there is.
+///
+/// # Errors
+/// When somebody stops it, or nothing can be written.
+pub(crate) fn fetched(desk: &Desk, project: &Project, wanted: &Wanted<'_>) -> Result<(), Failure> {
+    let (corpus, folder) = (wanted.corpus, wanted.folder);
+    let again = wanted.again == Again::Yes;
+    if corpus.sources.is_empty() || !(again || fetch::is_open(corpus, folder)) {
+        return Ok(());
+    }
+    corpus.check()?;
+    if desk.is_offline() {
+        let what = "sources are not asked, because the network may not be used";
+        desk.witness().see(&Event::warning(what, "without `--offline` the same command asks them"));
+        return Ok(());
+    }
+    write::folder(&project.fetched())?;
+    fetch::fetch(&Order {
+        settings: corpus,
+        folder,
+        waits: &project.fetched().join("waits.json"),
+        secrets: &desk.environment.secrets,
+        proxy: desk.environment.proxy.value.as_deref(),
+        clock: &System,
+        witness: desk.witness(),
+        stop: desk.stop(),
+        seed: wanted.seed,
+        again,
+    })?;
+    Ok(())
 }

@@ -1,12 +1,13 @@
 //! The program as a person meets it: the built binary, in a folder of its own, with an empty home.
 //!
-//! Start with [`bench`], which runs it. Nothing here opens a connection.
+//! Start with [`bench`], which runs it. Connections are opened to this machine only, and by [`fetch`] alone.
 #![expect(clippy::unwrap_used, reason = "a test may fail")]
 
 mod base;
 mod bench;
 mod export;
 mod failure;
+mod fetch;
 mod help;
 mod killed;
 mod plan;
