@@ -11,6 +11,7 @@ mod greedy;
 mod harmony;
 mod killed;
 mod model;
+mod network;
 mod pieces;
 mod random;
 mod reference;
@@ -111,6 +112,8 @@ const ALL: &[Check] = &[
     Check { name: "a blog and its readers", quick: true, run: sources::blog },
     Check { name: "trees and dialogues", quick: true, run: sources::dialogues },
     Check { name: "threads of Reddit", quick: true, run: sources::threads },
+    Check { name: "Reddit's refusals", quick: true, run: network::refusals },
+    Check { name: "a thread of Reddit taken whole", quick: true, run: network::thread },
     Check { name: "tweets and replies", quick: true, run: sources::tweets },
     Check { name: "books and odd files in PDF", quick: true, run: sources::pdfs },
     Check { name: "GGUF to folder and back", quick: true, run: convert::there_and_back },
