@@ -79,6 +79,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         "s of comparing": round(alike),
         "peak MB": machine::peak_rss_bytes().map(|bytes| (bytes as f64 / 1e6).round()),
         "rejected": sifted.verdicts.rejected,
+        "by rule": sifted.verdicts.reasons,
         "exact": sifted.found.exact,
         "near": sifted.found.near,
     });
