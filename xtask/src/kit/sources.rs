@@ -138,11 +138,13 @@ fn without_tags(post: &str) -> String {
     out + rest
 }
 
-/// Sentences of comments long enough to be nobody else's by accident.
+/// Sentences of comments long enough to be nobody else's by accident. An address is no sentence: two
+/// people may point to one page.
 fn sentences(comments: &str) -> Vec<String> {
     let inner = comments.lines().filter(|line| line.starts_with("      "));
-    let words = inner.flat_map(|line| line.split(['<', '>', '.', '!', '?'])).map(collapsed);
-    words.filter(|sentence| sentence.len() >= 32).collect()
+    let pieces = inner.flat_map(|line| line.split(['<', '>', '.', '!', '?']));
+    let sentences = pieces.filter(|piece| piece.split_whitespace().count() >= 4).map(collapsed);
+    sentences.filter(|sentence| sentence.len() >= 32).collect()
 }
 
 fn files(folder: &Path) -> Result<Vec<PathBuf>> {
