@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use penname_corpus::collect::files::pdf;
+use penname_corpus::review::Review;
 use penname_corpus::{Error, Prepared, Settings, prepare, store};
 use penname_ledger::Seed;
 use penname_ledger::event::Silent;
@@ -35,7 +36,7 @@ fn main() -> ExitCode {
     };
     let settings = Settings::default();
     let prepared = match paths.next() {
-        Some(dir) => store::prepare_into(&writing, &dir, &settings, Seed(7), &Silent),
+        Some(dir) => store::prepare_into(&writing, &dir, &settings, Seed(7), &Review::default(), &Silent),
         None => prepare(&writing, &settings, Seed(7), &Silent),
     };
     match prepared {

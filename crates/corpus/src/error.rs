@@ -119,6 +119,12 @@ pub enum Error {
         /// What the reader said.
         why: String,
     },
+    /// A decision about an example that cannot be applied.
+    #[error("the decision was not taken: {what}")]
+    Review {
+        /// What is wrong with it.
+        what: String,
+    },
     /// The books could not be written or read.
     #[error(transparent)]
     Ledger(#[from] penname_ledger::Error),

@@ -29,6 +29,7 @@ mod error;
 pub mod issue;
 pub mod prepare;
 pub mod provenance;
+pub mod review;
 pub mod rights;
 mod sentence;
 pub mod settings;

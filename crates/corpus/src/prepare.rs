@@ -12,6 +12,7 @@ use crate::dedupe::{Bands, dedupe};
 use crate::document::{Document, Fate};
 use crate::edit::Cut;
 use crate::issue::{Code, Issue, Severity};
+use crate::review::Review;
 use crate::split::split;
 use crate::validate::{Judge, Verdicts};
 use crate::{Error, Settings};
@@ -37,19 +38,33 @@ pub struct Prepared {
     pub choices: Vec<Choice>,
 }
 
-/// Turns a folder of writing, or a single file, and what network sources gave into examples. Files are
-/// only read, and no connection is opened.
+/// As [`prepare_reviewed`], where nobody has decided anything.
+///
+/// # Errors
+/// As there.
+pub fn prepare<'a>(
+    places: impl Into<Places<'a>>,
+    settings: &Settings,
+    seed: Seed,
+    witness: &dyn Witness,
+) -> Result<Prepared, Error> {
+    prepare_reviewed(places, settings, seed, &Review::default(), witness)
+}
+
+/// Turns a folder of writing, or a single file, and what network sources gave into examples, and does to
+/// them what was decided. Files are only read, and no connection is opened.
 ///
 /// # Errors
 /// When the settings make no sense, the folder is missing, too many files are bad, or nothing in
 /// it is text. A bad file or record by itself is an [`Issue`].
 ///
 /// # Determinism
-/// The same files, settings and seed give the same result on every machine.
-pub fn prepare<'a>(
+/// The same files, settings, seed and decisions give the same result on every machine.
+pub fn prepare_reviewed<'a>(
     places: impl Into<Places<'a>>,
     settings: &Settings,
     seed: Seed,
+    review: &Review,
     witness: &dyn Witness,
 ) -> Result<Prepared, Error> {
     settings.check()?;
@@ -80,7 +95,7 @@ pub fn prepare<'a>(
 
     let (mut train, mut held_out) = (Vec::new(), Vec::new());
     for document in &mut documents {
-        settle(document, settings, &mut account, &mut issues, &mut train, &mut held_out);
+        settle(document, (settings, review), &mut account, &mut issues, &mut train, &mut held_out);
     }
     if !account.is_balanced() {
         return Err(Error::Unbalanced {
@@ -119,7 +134,7 @@ fn validate(
 /// Makes the examples of one document and enters its characters into the account.
 fn settle(
     document: &mut Document,
-    settings: &Settings,
+    (settings, review): (&Settings, &Review),
     account: &mut Account,
     issues: &mut Vec<Issue>,
     train: &mut Vec<Example>,
@@ -129,7 +144,8 @@ fn settle(
         *account.dropped.entry(reason.clone()).or_default() += document.chars();
         return;
     }
-    let made = compose(document, settings);
+    let mut made = compose(document, settings);
+    review.apply(&mut made);
     account.absorb(&made.tally);
     account.repeated += made.repeated;
     issues.extend(made.issues);

@@ -17,7 +17,8 @@ use serde::{Deserialize, Serialize};
 use crate::account::Account;
 use crate::collect::{self, Places};
 use crate::edit::Cut;
-use crate::prepare::{Prepared, prepare};
+use crate::prepare::{Prepared, prepare_reviewed};
+use crate::review::Review;
 use crate::validate::Judge;
 use crate::{Error, Settings};
 
@@ -39,11 +40,19 @@ struct Books {
 ///
 /// # Errors
 /// When the folder cannot be listed, or a model that was asked for cannot be read.
-pub fn order<'a>(places: impl Into<Places<'a>>, settings: &Settings, seed: Seed) -> Result<Order, Error> {
+pub fn order<'a>(
+    places: impl Into<Places<'a>>,
+    settings: &Settings,
+    seed: Seed,
+    review: &Review,
+) -> Result<Order, Error> {
     let mut order = Order::new(STAGE, env!("CARGO_PKG_VERSION"));
     order.inputs.insert("writing".to_owned(), collect::digest(places, settings)?);
     if let Some(model) = Judge::new(&settings.validate)?.model() {
         order.inputs.insert("toxicity".to_owned(), model);
+    }
+    if let Some(decisions) = review.digest() {
+        order.inputs.insert("review".to_owned(), decisions);
     }
     order.settings = serde_json::json!(settings);
     order.seed = Some(seed);
@@ -59,11 +68,12 @@ pub fn prepare_into<'a>(
     dir: &Path,
     settings: &Settings,
     seed: Seed,
+    review: &Review,
     witness: &dyn Witness,
 ) -> Result<Prepared, Error> {
     settings.check()?;
     let places = places.into();
-    let order = order(places, settings, seed)?;
+    let order = order(places, settings, seed, review)?;
     if let Found::Done(manifest) = Manifest::find(dir, &order.key()) {
         let reason = format!("made from the same writing and settings on {}", manifest.made_at);
         witness.see(&Event::Skipped { stage: STAGE.to_owned(), reason });
@@ -71,7 +81,7 @@ pub fn prepare_into<'a>(
     }
     let watch = Stopwatch::start();
     witness.see(&Event::Started { stage: STAGE.to_owned() });
-    let prepared = prepare(places, settings, seed, witness)?;
+    let prepared = prepare_reviewed(places, settings, seed, review, witness)?;
     save(&prepared, order, watch.seconds(), dir)?;
     witness.see(&Event::Finished { stage: STAGE.to_owned(), seconds: watch.seconds() });
     Ok(prepared)

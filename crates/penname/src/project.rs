@@ -78,6 +78,11 @@ impl Project {
         self.data().join("tokens")
     }
 
+    /// What people decided about examples.
+    pub(crate) fn review(&self) -> PathBuf {
+        self.dir.join("review")
+    }
+
     /// What was made for other programs.
     pub(crate) fn exports(&self) -> PathBuf {
         self.dir.join("exports")

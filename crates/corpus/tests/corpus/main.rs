@@ -11,6 +11,7 @@ use std::path::Path;
 use expect_test::expect;
 use penname_corpus::document::Fate;
 use penname_corpus::issue::Code;
+use penname_corpus::review::Review;
 use penname_corpus::{Error, Prepared, Settings, prepare, store};
 use penname_ledger::event::Silent;
 use penname_ledger::{Event, Seed, Witness, write};
@@ -208,7 +209,7 @@ fn what_is_saved_is_found_again_and_not_redone() {
     let out = tempfile::tempdir().unwrap();
     let dir = out.path().join("prepared");
     let into = |settings: &Settings, witness: &dyn Witness| {
-        store::prepare_into(writing.path(), &dir, settings, Seed(7), witness)
+        store::prepare_into(writing.path(), &dir, settings, Seed(7), &Review::default(), witness)
     };
     let settings = Settings::default();
     let first = into(&settings, &Silent).unwrap();

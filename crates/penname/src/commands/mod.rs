@@ -13,6 +13,7 @@ mod new;
 mod plan;
 mod prepare;
 mod recipes;
+mod review;
 mod settings;
 pub(crate) mod show;
 mod tokenizer;
@@ -32,6 +33,8 @@ pub(crate) enum Command {
     New(new::Args),
     /// Turn writing into examples, and account for every character
     Prepare(prepare::Args),
+    /// Decide about examples one by one: keep, drop, change
+    Review(review::Args),
     /// See what training needs in memory, before anything is loaded
     Plan(plan::Args),
     /// Make a voice: every stage, to the first closed gate
@@ -74,6 +77,7 @@ impl Command {
         match self {
             Self::New(args) => new::run(&args, desk),
             Self::Prepare(args) => prepare::run(&args, desk),
+            Self::Review(args) => review::run(&args, desk),
             Self::Plan(args) => plan::run(&args, desk),
             Self::Make(args) => make::run(&args, desk),
             Self::Train(args) => train::run(&args, desk),

@@ -55,6 +55,7 @@ impl From<penname_corpus::Error> for Failure {
                 Kind::Input,
                 "take those files out of `writing`, or raise `corpus.max_bad_share` if they may be left out",
             ),
+            E::Review { .. } => (Kind::Usage, "change it otherwise, or drop the example"),
             E::Fetch(fault) => return fault.into(),
             E::UnknownName { .. } | E::OutOfRange { .. } | E::Profile { .. } | E::Source { .. } => {
                 (Kind::Usage, "`penname settings --origin` shows where the value comes from")

@@ -57,6 +57,8 @@ pub(crate) struct Environment {
     pub(crate) secrets: Secrets,
     /// Proxy between here and the hub. Never shown: it may hold a password.
     pub(crate) proxy: From<Option<String>>,
+    /// The program that people change texts with.
+    pub(crate) editor: Option<OsString>,
     /// Whether colour is unwanted.
     pub(crate) no_color: bool,
 }
@@ -77,6 +79,7 @@ impl Environment {
             }),
             secrets: Secrets::find(text),
             proxy: proxy(),
+            editor: read("VISUAL").or_else(|| read("EDITOR")),
             no_color: read("NO_COLOR").is_some(),
         }
     }

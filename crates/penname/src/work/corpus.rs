@@ -4,12 +4,14 @@ use std::path::{Path, PathBuf};
 
 use penname_corpus::collect::Places;
 use penname_corpus::collect::fetch::{self, Order, System};
+use penname_corpus::review::Review;
 use penname_corpus::{Prepared, Settings as Corpus, store};
 use penname_ledger::{Event, Seed, write};
 
 use crate::desk::Desk;
 use crate::failure::Failure;
 use crate::project::Project;
+use crate::screen::number;
 use crate::settings::Settings;
 
 /// Where the writing of a project lies.
@@ -61,7 +63,8 @@ pub(crate) fn prepared_anew(
     let (folders, data) = (Folders::of(project), project.corpus());
     let (folder, corpus, seed) = (folders.fetched.as_path(), &settings.corpus, settings.seed);
     fetched(desk, project, &Wanted { folder, corpus, seed, again })?;
-    Ok(store::prepare_into(folders.places(), &data, &settings.corpus, settings.seed, desk.witness())?)
+    let review = decisions(desk, project)?;
+    Ok(store::prepare_into(folders.places(), &data, corpus, seed, &review, desk.witness())?)
 }
 
 /// What is to be fetched.
@@ -107,4 +110,18 @@ pub(crate) fn fetched(desk: &Desk, project: &Project, wanted: &Wanted<'_>) -> Re
         again,
     })?;
     Ok(())
+}
+
+/// What was decided about the examples of a project.
+///
+/// # Errors
+/// When the record is there and cannot be read.
+pub(crate) fn decisions(desk: &Desk, project: &Project) -> Result<Review, Failure> {
+    let review = Review::read(&project.review())?;
+    if review.n_unreadable > 0 {
+        let lines = number::of(review.n_unreadable as u64, "line", "lines");
+        let what = format!("{lines} of `review/decisions.jsonl` cannot be read and count for nothing");
+        desk.witness().see(&Event::warning(what, "`penname review --status` says what counts"));
+    }
+    Ok(review)
 }

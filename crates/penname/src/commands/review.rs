@@ -1,0 +1,244 @@
+//! `penname review`: somebody reads the examples, and decides.
+//!
+//! One example at a time, a letter for each answer. What is decided is on disk before the next example
+//! is shown, so a review can be left at any moment and gone on with on another day.
+
+mod edit;
+mod line;
+mod status;
+
+use penname_corpus::Settings as Corpus;
+use penname_corpus::document::Fate;
+use penname_corpus::review::{self, FLAGS, Item, Review, Standing, Verdict};
+use rustyline::DefaultEditor;
+use rustyline::error::ReadlineError;
+
+use crate::desk::Desk;
+use crate::failure::{Failure, Kind};
+use crate::screen::{Ink, Paint, harmless};
+use crate::work::corpus;
+use line::{HELP, Line};
+use status::Status;
+
+/// What was typed.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Answer with a letter and Enter: k keep, d drop, e edit, n next, b back, u undo, f FLAG, q leave.
+Decisions lie in `review/decisions.jsonl`; `penname prepare` and all that follows apply them.
+
+Examples:
+  penname review
+  penname review --sample 50
+  penname review --which stale
+  penname review --status")]
+pub(crate) struct Args {
+    /// Which examples to go through
+    #[arg(long, value_enum, default_value_t = Which::Open)]
+    which: Which,
+    /// Only so many of them, evenly spread over the corpus
+    #[arg(long, value_name = "N")]
+    sample: Option<std::num::NonZeroUsize>,
+    /// Your name, where several decide
+    #[arg(long = "by", value_name = "NAME")]
+    by: Option<String>,
+    /// Say how far it is, and decide nothing
+    #[arg(long)]
+    status: bool,
+}
+
+/// A choice among examples.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Which {
+    /// Those nobody has decided about
+    Open,
+    /// Those whose words have changed since
+    Stale,
+    /// Those that are decided about
+    Decided,
+    /// Those whose document was marked when it was read or validated
+    Marked,
+    /// All of them
+    All,
+}
+
+/// Goes through the examples of a project.
+///
+/// # Errors
+/// When nothing can be prepared, or a decision cannot be written down.
+pub(crate) fn run(args: &Args, desk: &Desk) -> Result<(), Failure> {
+    let (project, settings) = desk.open()?;
+    let prepared = corpus::prepared(desk, &project, &settings)?;
+    let items = review::items(&prepared.documents, &settings.corpus);
+    if args.status || desk.screen.is_json() {
+        let status = Status::of(&Review::read(&project.review())?, &items);
+        desk.screen.result("review", &status.value(), || status.told());
+        return Ok(());
+    }
+    let mut record = review::Desk::open(&project.review(), args.by.clone())?;
+    let chosen = chosen(&items, record.review(), args);
+    if chosen.is_empty() {
+        desk.screen.note("there is no such example to decide about; `--which all` shows every one");
+        return Ok(());
+    }
+    let mut reading = Reading { desk, settings: &settings.corpus, chosen, at: 0, flags: Vec::new() };
+    reading.go(&mut record)?;
+    let status = Status::of(record.review(), &items);
+    desk.screen.note(&status.told());
+    Ok(())
+}
+
+/// The examples that were asked for, in order of the corpus.
+fn chosen<'i, 'd>(items: &'i [Item<'d>], review: &Review, args: &Args) -> Vec<&'i Item<'d>> {
+    let is_chosen = |item: &&Item<'_>| match (args.which, review.standing(&item.example, item.place)) {
+        (Which::Open, Standing::Open | Standing::Stale(_))
+        | (Which::Stale, Standing::Stale(_))
+        | (Which::Decided, Standing::Decided(_))
+        | (Which::All, _) => true,
+        (Which::Marked, _) => !item.document.flags.is_empty(),
+        _ => false,
+    };
+    let all: Vec<&Item<'_>> = items.iter().filter(is_chosen).collect();
+    let n = args.sample.map_or(all.len(), |sample| sample.get().min(all.len()));
+    (0..n).map(|idx| all[idx * all.len() / n]).collect()
+}
+
+/// A review in progress.
+struct Reading<'r, 'i, 'd> {
+    desk: &'r Desk,
+    settings: &'r Corpus,
+    chosen: Vec<&'i Item<'d>>,
+    at: usize,
+    /// What was ticked at the example that is shown.
+    flags: Vec<String>,
+}
+
+impl Reading<'_, '_, '_> {
+    fn go(&mut self, record: &mut review::Desk) -> Result<(), Failure> {
+        let mut editor = DefaultEditor::new().map_err(|error| Failure::of(Kind::Device, &error))?;
+        let mut is_shown = false;
+        while let Some(item) = self.chosen.get(self.at).copied() {
+            if !is_shown {
+                self.desk.screen.piece(&self.shown(item, record.review()));
+                is_shown = true;
+            }
+            let typed = match editor.readline("keep, drop, edit, next, back, undo, flag, ?, quit > ") {
+                Ok(typed) => typed,
+                Err(ReadlineError::Interrupted | ReadlineError::Eof) => return Ok(()),
+                Err(error) => return Err(Failure::of(Kind::Device, &error)),
+            };
+            let before = self.at;
+            match line::read(&typed) {
+                Line::Leave => return Ok(()),
+                Line::Help => self.desk.screen.note(&format!("{HELP}\n{}", flags())),
+                Line::Next => self.at += 1,
+                Line::Back => self.at = self.at.saturating_sub(1),
+                Line::Flag(flag) => self.tick(flag),
+                Line::Keep => self.decide(record, item, Verdict::Keep),
+                Line::Drop => self.decide(record, item, Verdict::Drop),
+                Line::Edit => match edit::changed(self.desk, &item.example, &mut editor)? {
+                    Some(messages) => self.decide(record, item, Verdict::Edit { messages }),
+                    None => self.desk.screen.note("nothing was changed"),
+                },
+                Line::Undo => self.undo(record)?,
+                Line::Unknown(word) => {
+                    self.desk.screen.note(&format!("`{}` is no answer; `?` lists them", harmless(&word)));
+                }
+            }
+            if self.at != before || matches!(line::read(&typed), Line::Back | Line::Undo) {
+                self.flags.clear();
+                is_shown = false;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes a decision down and goes on; what cannot be taken is said, and the example stays.
+    fn decide(&mut self, record: &mut review::Desk, item: &Item<'_>, verdict: Verdict) {
+        match record.decide(&item.example, item.place, verdict, self.flags.clone()) {
+            Ok(()) => self.at += 1,
+            Err(error) => self.desk.screen.note(&error.to_string()),
+        }
+    }
+
+    /// Takes the latest decision back and shows its example, if it is one of these.
+    fn undo(&mut self, record: &mut review::Desk) -> Result<(), Failure> {
+        let Some(undone) = record.undo()? else {
+            self.desk.screen.note("nothing is decided that could be undone");
+            return Ok(());
+        };
+        if let Some(at) = self.chosen.iter().position(|item| item.example.id == undone.example) {
+            self.at = at;
+        }
+        Ok(())
+    }
+
+    fn tick(&mut self, flag: String) {
+        let Some(known) =
+            FLAGS.iter().find(|known| known.name.starts_with(flag.as_str()) && !flag.is_empty())
+        else {
+            self.desk.screen.note(&flags());
+            return;
+        };
+        match self.flags.iter().position(|ticked| ticked == known.name) {
+            Some(at) => drop(self.flags.remove(at)),
+            None => self.flags.push(known.name.to_owned()),
+        }
+        self.desk.screen.note(&format!("flags: {}", self.flags.join(", ")));
+    }
+
+    /// An example as it is read: where it comes from, what was decided, its turns.
+    fn shown(&self, item: &Item<'_>, review: &Review) -> String {
+        let paint = self.desk.screen.paint();
+        let place = format!("{} of {}", self.at + 1, self.chosen.len());
+        let held_out = if item.document.fate == Fate::HeldOut { ", held out for measuring" } else { "" };
+        let from = format!(
+            "{}, document {}, example {}{held_out}",
+            item.document.path,
+            item.document.position + 1,
+            item.place + 1
+        );
+        let mut text =
+            format!("\n{}  {}\n", paint.with(Ink::Bold, &place), paint.with(Ink::Dim, &harmless(&from)));
+        text += &standing(review.standing(&item.example, item.place), paint);
+        if !item.document.flags.is_empty() {
+            let marks = format!("marked: {}", item.document.flags.join(", "));
+            text += &(paint.with(Ink::Dim, &harmless(&marks)) + "\n");
+        }
+        let persona = self.settings.persona.as_deref();
+        for message in &item.example.messages {
+            // The persona is the same everywhere.
+            if persona == Some(message.content.as_str()) {
+                continue;
+            }
+            let who = if message.is_trained() { Ink::Bold } else { Ink::Dim };
+            let name = paint.with(who, message.role.name());
+            text.extend(["\n", name.as_str(), "\n", harmless(&message.content).as_str(), "\n"]);
+        }
+        text + "\n"
+    }
+}
+
+fn standing(standing: Standing<'_>, paint: Paint) -> String {
+    let word = |verdict: &Verdict| match verdict {
+        Verdict::Keep => "kept",
+        Verdict::Drop => "dropped",
+        Verdict::Edit { .. } => "changed",
+        Verdict::Undo => "open",
+    };
+    let line = match standing {
+        Standing::Open => return String::new(),
+        Standing::Decided(decision) => format!("{} on {}", word(&decision.verdict), decision.at),
+        Standing::Stale(decision) => {
+            format!("{} on {}, in other words: decide again", word(&decision.verdict), decision.at)
+        }
+    };
+    paint.with(Ink::Dim, &line) + "\n"
+}
+
+fn flags() -> String {
+    let lines = FLAGS.iter().map(|flag| format!("  f {:<14} {}", flag.name, flag.asks));
+    std::iter::once("flags, for a drop or beside a keep:".to_owned())
+        .chain(lines)
+        .collect::<Vec<_>>()
+        .join("\n")
+}
