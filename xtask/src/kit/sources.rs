@@ -93,20 +93,22 @@ pub(super) fn blog(inputs: &Inputs) -> Verdict {
     let prepared = prepared(&folder, &voice("judytuna"))?;
     let all = prepared.train.iter().chain(&prepared.held_out).flat_map(|example| &example.messages);
     let trained: String = all.map(|message| collapsed(&message.content) + "\n").collect();
+    let mut own = String::new();
+    for path in files(&folder)? {
+        let text = fs::read_to_string(&path)?;
+        own += &parted(&text)
+            .map_or_else(String::new, |(_, post)| collapsed(&without_tags(&unquoted(post))) + "\n");
+    }
     let (mut n_files, mut n_sentences, mut n_quoted) = (0, 0, 0);
     for path in files(&folder)? {
         let text = fs::read_to_string(&path)?;
-        let Some((front, post)) = text.strip_prefix("---\n").and_then(|rest| rest.split_once("\n---\n"))
-        else {
-            continue;
-        };
+        let Some((front, _)) = parted(&text) else { continue };
         let Some(comments) = front.split("\ncomments:\n").nth(1) else { continue };
         n_files += 1;
-        let post = collapsed(&without_tags(post));
         for sentence in sentences(comments) {
             n_sentences += 1;
-            // A reader may quote the post; those are the author's words.
-            if post.contains(&sentence) {
+            // A reader may quote this post or another; those are the author's words.
+            if own.contains(&sentence) {
                 n_quoted += 1;
             } else if trained.contains(&sentence) {
                 return Err(format!("a reader's words of `{}` are used: {sentence}", path.display()).into());
@@ -119,9 +121,24 @@ pub(super) fn blog(inputs: &Inputs) -> Verdict {
     let dropped = prepared.account.dropped.get("readers' comments").copied().unwrap_or(0);
     let n = prepared.documents.len();
     Ok(format!(
-        "{n} documents; {n_sentences} sentences of readers in {n_files} posts, none used, {n_quoted} quote the post; \
+        "{n} documents; {n_sentences} sentences of readers in {n_files} posts, none used, {n_quoted} quote a post; \
          {dropped} characters of comments in the account"
     ))
+}
+
+/// The front matter of a post, and the post.
+fn parted(text: &str) -> Option<(&str, &str)> {
+    text.strip_prefix("---\n")?.split_once("\n---\n")
+}
+
+/// A post without the paragraphs that are set apart as quotations.
+fn unquoted(post: &str) -> String {
+    let mut is_quoted = false;
+    let is_own = |line: &&str| {
+        is_quoted = line.starts_with('>') || (is_quoted && !line.trim().is_empty());
+        !is_quoted
+    };
+    post.lines().filter(is_own).collect::<Vec<_>>().join("\n")
 }
 
 /// A post without its HTML and the targets of its links.
