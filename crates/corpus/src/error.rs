@@ -23,7 +23,7 @@ pub enum Error {
         source: std::io::Error,
     },
     /// Nothing is left to learn from.
-    #[error("writing `{}` gives nothing to train on: {files} files, {documents} documents, {issues} issues",
+    #[error("writing `{}` gives nothing to train on: {files} files, {documents} documents{why}, {issues} issues",
             path.display())]
     Nothing {
         /// What was asked for.
@@ -32,6 +32,8 @@ pub enum Error {
         files: usize,
         /// Documents found in them, duplicates and empty ones included.
         documents: usize,
+        /// Why documents were dropped, in words, or nothing.
+        why: String,
         /// Issues that were noted.
         issues: usize,
     },

@@ -106,7 +106,8 @@ pub fn prepare_reviewed<'a>(
     }
     if train.is_empty() {
         let (path, files) = (places.writing.to_owned(), n_files);
-        return Err(Error::Nothing { path, files, documents: documents.len(), issues: issues.len() });
+        let (why, issues) = (reasons(&documents), issues.len());
+        return Err(Error::Nothing { path, files, documents: documents.len(), why, issues });
     }
     choices.iter().for_each(|choice| witness.see(&Event::Choice(choice.clone())));
     warn(&issues, witness);
@@ -157,6 +158,20 @@ fn settle(
         account.prompt += made.prompt;
         train.extend(made.examples);
     }
+}
+
+/// Why documents were dropped, the most frequent reason first: ` (20 rejected: repetition, 4 exact duplicates)`.
+fn reasons(documents: &[Document]) -> String {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for document in documents {
+        if let Fate::Dropped(reason) = &document.fate {
+            *counts.entry(reason).or_default() += 1;
+        }
+    }
+    let mut counts: Vec<(&str, usize)> = counts.into_iter().collect();
+    counts.sort_by_key(|(_, n)| std::cmp::Reverse(*n));
+    let told: Vec<String> = counts.iter().map(|(reason, n)| format!("{n} {reason}")).collect();
+    if told.is_empty() { String::new() } else { format!(" ({})", told.join(", ")) }
 }
 
 /// Tells what was wrong, one line per kind; the rows themselves are kept.

@@ -65,8 +65,16 @@ fn answer(mut stream: TcpStream, path: &str) -> std::io::Result<()> {
     let body = match (path, number) {
         ("/", _) => "<html><body><h1>All</h1><a href=\"/post/1\">first</a></body></html>".to_owned(),
         (_, Some(n @ 1..=N_POSTS)) => {
-            let words =
-                format!("Kettle {n} sings in the key of {n}, and the cat of house {n} listens. ").repeat(4);
+            let words = [
+                "sings in the key of",
+                "wants vinegar once a week, as does the one in house",
+                "was scolded by",
+                "boils for",
+            ]
+            .map(|does| {
+                format!("Kettle {n} {does} {n}, and the cat listens from window {}. ", n * does.len())
+            })
+            .concat();
             let next =
                 if n < N_POSTS { format!("<a href=\"/post/{}\">on</a>", n + 1) } else { String::new() };
             format!(
