@@ -36,7 +36,7 @@ struct Books {
     would: Vec<Cut>,
 }
 
-/// Everything that decides what [`prepare()`] makes of a folder.
+/// Everything that decides what [`prepare_reviewed`] makes of a folder.
 ///
 /// # Errors
 /// When the folder cannot be listed, or a model that was asked for cannot be read.
@@ -62,7 +62,7 @@ pub fn order<'a>(
 /// Prepares a folder into `dir`, or finds there what an equal order made before.
 ///
 /// # Errors
-/// As [`prepare()`], and when the result cannot be written or read.
+/// As [`prepare_reviewed`], and when the result cannot be written or read.
 pub fn prepare_into<'a>(
     places: impl Into<Places<'a>>,
     dir: &Path,

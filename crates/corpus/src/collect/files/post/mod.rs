@@ -5,7 +5,7 @@
 //! Where everybody is the voice, each post is paired with replies to it.
 //!
 //! It knows nothing of any service: `reddit` and [`tweet`] make `Node`s. Those of all files of one
-//! folder are told together ([`tell_files`]), because a post is often saved in one file and its
+//! folder are told together (`tell_files`), because a post is often saved in one file and its
 //! replies in another.
 
 pub(super) mod reddit;
