@@ -11,7 +11,7 @@ use penname_engine::coding::Outer;
 use penname_engine::{BufferId, CodedRow, CodedWeight, Coding, DType, Device, Plan, Role, TensorId};
 
 use crate::error::Result;
-use crate::keeping::{INT8, Keeping, Residence, coding_for};
+use crate::keeping::{INT8, Keeping, Residence, coding_for, is_int8};
 use crate::network::{Network, Parameter, names};
 use crate::parameters::{Parameters, linear_weights};
 use crate::quant::Storage;
@@ -126,7 +126,7 @@ fn frozen_bytes(
     let n = parameter.fused.map_or(1, |fused| fused.experts);
     let rows = rows / n;
     let apart = stored_as(parameter, how.stored).format().apart.filter(|_| !parameter.turned);
-    if how.keeping == Keeping::Int8 && is_linear && parameter.fused.is_none() {
+    if is_int8(how.keeping, is_linear, parameter.fused.is_some()) {
         return (INT8, int8_bytes(rows, cols));
     }
     match coding_for(how.keeping, apart, is_linear, cols) {

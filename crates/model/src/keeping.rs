@@ -147,6 +147,11 @@ pub(crate) fn coding_for(
     }
 }
 
+/// Whether a frozen weight lies in bytes.
+pub(crate) fn is_int8(keeping: Keeping, is_linear: bool, is_of_expert: bool) -> bool {
+    keeping == Keeping::Int8 && is_linear && !is_of_expert
+}
+
 /// A weight on its way to a device.
 pub(crate) struct Incoming<'a> {
     pub(crate) source: Source<'a>,
@@ -173,7 +178,7 @@ impl Incoming<'_> {
             return Ok((buffer, coding.name().to_owned()));
         }
         let fill = |rows, room: &mut [f32]| self.read(rows, room);
-        if keeping == Keeping::Int8 && self.is_linear && !matches!(self.source, Source::Expert(_)) {
+        if is_int8(keeping, self.is_linear, matches!(self.source, Source::Expert(_))) {
             return Ok((device.allocate_int8(self.rows, self.cols, &fill)?, INT8.to_owned()));
         }
         let buffer = device.allocate_frozen(self.rows, self.cols, self.dtype, &fill)?;

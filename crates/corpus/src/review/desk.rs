@@ -1,6 +1,6 @@
 //! A review in progress, and what may be decided.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use penname_ledger::clock;
 use penname_ledger::journal::Journal;
@@ -15,7 +15,6 @@ pub struct Desk {
     review: Review,
     journal: Journal,
     reviewer: Option<String>,
-    path: PathBuf,
 }
 
 impl Desk {
@@ -25,19 +24,13 @@ impl Desk {
     /// When the file system refuses.
     pub fn open(folder: &Path, reviewer: Option<String>) -> Result<Self, Error> {
         penname_ledger::write::folder(folder)?;
-        let path = folder.join(FILE);
-        let journal = Journal::open(&path)?;
-        Ok(Self { review: Review::read(folder)?, journal, reviewer, path })
+        let journal = Journal::open(&folder.join(FILE))?;
+        Ok(Self { review: Review::read(folder)?, journal, reviewer })
     }
 
     /// What counts.
     pub fn review(&self) -> &Review {
         &self.review
-    }
-
-    /// Where the record lies.
-    pub fn path(&self) -> &Path {
-        &self.path
     }
 
     /// Decides about the example at `place` of its document. The line is on disk when this returns.

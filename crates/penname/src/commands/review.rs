@@ -126,8 +126,9 @@ impl Reading<'_, '_, '_> {
                 Err(ReadlineError::Interrupted | ReadlineError::Eof) => return Ok(()),
                 Err(error) => return Err(Failure::of(Kind::Device, &error)),
             };
-            let before = self.at;
-            match line::read(&typed) {
+            let (before, line) = (self.at, line::read(&typed));
+            let shows_again = matches!(line, Line::Back | Line::Undo);
+            match line {
                 Line::Leave => return Ok(()),
                 Line::Help => self.desk.screen.note(&format!("{HELP}\n{}", flags())),
                 Line::Next => self.at += 1,
@@ -144,7 +145,7 @@ impl Reading<'_, '_, '_> {
                     self.desk.screen.note(&format!("`{}` is no answer; `?` lists them", harmless(&word)));
                 }
             }
-            if self.at != before || matches!(line::read(&typed), Line::Back | Line::Undo) {
+            if self.at != before || shows_again {
                 self.flags.clear();
                 is_shown = false;
             }

@@ -57,10 +57,15 @@ pub(super) fn is_direct(form: Form, kernel_rows: usize, a: &LeftShape, n: usize)
     form.is_stored_as(a.elem) && a.cols.is_multiple_of(form.numbers()) && !is_aliased
 }
 
-/// Words between the rows of a converted operand of `k` columns: an odd number of lines, which spreads
-/// the rows over all sets of a cache.
+/// Words between the rows of a converted operand of `k` columns.
 pub(super) fn converted_stride(form: Form, k: usize) -> usize {
-    (form.words(k).div_ceil(LINE) | 1) * LINE
+    spread(form.words(k))
+}
+
+/// Words between rows of `words` words: an odd number of lines, which spreads the rows over all sets of
+/// a cache.
+pub(super) fn spread(words: usize) -> usize {
+    (words.div_ceil(LINE) | 1) * LINE
 }
 
 /// Bytes that the copies of left operands take in a product of `n` columns.

@@ -2,9 +2,9 @@
 
 use super::super::Operand;
 use super::super::kernel::PANEL;
-use super::super::left::Left;
+use super::super::left::{Left, spread};
 use super::super::scratch::{Held, Target};
-use super::{Factors, MOST, NUMBERS, ROUND};
+use super::{Factors, MOST, NUMBERS, ROUND, words};
 use crate::backend::cpu::isa::Isa;
 use crate::backend::cpu::pool::Pool;
 use crate::backend::cpu::row;
@@ -14,19 +14,13 @@ use std::ops::Range;
 
 /// Rows that are rounded in one task.
 const CHUNK: usize = 64;
-/// Words of a cache line.
+/// Numbers that are looked at side by side.
 const LINE: usize = 16;
 /// A column is kept apart if one of its numbers is so many times the root mean square of all:
 /// numbers that are spread normally reach 5 or 6.
 const KEPT_ABOVE: f32 = 8.0;
 /// The most that are kept are one of so many, the largest.
 const KEPT_OF: usize = 32;
-
-/// Words between the rows of `k` numbers: an odd number of lines, which spreads the rows over all sets
-/// of a cache.
-pub(in super::super) fn row_words(k: usize) -> usize {
-    (k.div_ceil(NUMBERS).div_ceil(LINE) | 1) * LINE
-}
 
 /// The rows of a matrix as whole numbers, each with a scale.
 pub(in super::super) struct Rows {
@@ -45,7 +39,7 @@ impl Rows {
     /// Rounds the rows of `mat`, each number of which is multiplied with its column's factor before.
     pub(super) fn new(pool: &Pool, isa: Isa, mat: Mat<'_>, factors: Option<&[f32]>) -> Self {
         let kept = kept(pool, isa, mat, factors);
-        let stride = row_words(mat.cols);
+        let stride = spread(words(mat.cols));
         let mut rows = Self {
             words: Held::new(mat.rows * stride),
             scales: vec![0.0; mat.rows],
@@ -98,7 +92,7 @@ impl Rows {
 
     /// Where a kernel finds them; they have `k` numbers.
     pub(in super::super) fn left(&self, k: usize) -> Left {
-        Left { first: self.words.as_ptr().cast(), stride: row_words(k) * 4 }
+        Left { first: self.words.as_ptr().cast(), stride: spread(words(k)) * 4 }
     }
 }
 

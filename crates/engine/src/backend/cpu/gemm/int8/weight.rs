@@ -36,7 +36,7 @@ impl Int8 {
         fill: &(dyn Fn(Range<usize>, &mut [f32]) + Sync),
     ) -> Option<Self> {
         let n_panels = n.div_ceil(PANEL);
-        let panel_words = k.div_ceil(NUMBERS) * PANEL;
+        let panel_words = super::words(k) * PANEL;
         let mut lines = scratch::try_lines(n_panels * panel_words)?;
         let mut scales = vec![0.0_f32; n_panels * PANEL];
         let (target, scale_target) = (Target(lines.as_mut_ptr().cast()), Target(scales.as_mut_ptr().cast()));
@@ -76,7 +76,7 @@ impl Int8 {
 
     /// Words of panel `panel`.
     pub(in super::super) fn panel(&self, panel: usize) -> *const u32 {
-        let words = self.k.div_ceil(NUMBERS) * PANEL;
+        let words = super::words(self.k) * PANEL;
         self.lines.as_ptr().cast::<u32>().wrapping_add(panel * words)
     }
 
@@ -123,7 +123,7 @@ impl Int8 {
     /// `to` holds a line for each of `words`, which begin at a multiple of 8.
     pub(in super::super) unsafe fn pack_turned(&self, panel: usize, words: &Range<usize>, to: *mut u32) {
         let turn_line = turning();
-        let lines = self.k.div_ceil(NUMBERS);
+        let lines = super::words(self.k);
         let first_line = panel * PANEL / NUMBERS;
         let groups = PANEL / TURNED;
         for at in words.clone().step_by(groups) {
