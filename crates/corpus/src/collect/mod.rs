@@ -161,6 +161,51 @@ pub fn collect<'a>(
     Ok(collected)
 }
 
+/// The documents of the file that one document came from, read again with the settings given. Files that
+/// are told together are told alone here, so that what others say in them may be missing.
+///
+/// # Errors
+/// As [`collect`]; a file that is gone has no documents.
+pub(crate) fn again(
+    places: Places<'_>,
+    settings: &Settings,
+    document: &Document,
+) -> Result<Vec<Document>, Error> {
+    let profiles = files::profile::load(&settings.profiles)?;
+    let scripts = files::transcript::profile::load(&settings.transcripts, &settings.voice)?;
+    let plan = Plan::new(&settings.clean);
+    let source = settings.sources.iter().find(|source| source.id == document.source);
+    let root = match (source, places.fetched) {
+        (Some(source), Some(folder)) => fetch::pages(folder, source),
+        _ => places.writing.to_owned(),
+    };
+    let prefix = source.map_or_else(String::new, |source| format!("@{}/", source.id));
+    let inside = document.path.strip_prefix(&prefix).unwrap_or(&document.path);
+    // The file itself, or the archive whose member it is.
+    let name = std::iter::successors(Some(inside), |name| name.rsplit_once('/').map(|(folder, _)| folder));
+    let file = name.map(|name| (root.join(name), name)).find(|(path, _)| path.is_file());
+    let (path, name) = match file {
+        Some(found) => found,
+        None if root.is_file() => (root.clone(), inside),
+        None => return Ok(Vec::new()),
+    };
+    let reader = read::Reader {
+        root: &root,
+        settings,
+        profiles: &profiles,
+        scripts: &scripts,
+        plan: &plan,
+        source,
+        joined: std::cell::RefCell::default(),
+    };
+    let mut collected = Collected::default();
+    let file = walk::File { path, name: format!("{prefix}{name}") };
+    reader.read(&file, &mut collected, &mut BTreeMap::new());
+    reader.finish(0, &mut collected);
+    collected.documents.retain(|found| found.path == document.path);
+    Ok(collected.documents)
+}
+
 /// What of the sources was not fetched, one row each.
 fn unfinished(places: Places<'_>, settings: &Settings) -> Vec<Issue> {
     let Some(folder) = places.fetched else { return Vec::new() };

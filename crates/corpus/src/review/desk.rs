@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use penname_ledger::clock;
 use penname_ledger::journal::Journal;
+use penname_ledger::{Lock, clock};
 use penname_token::{Example, Message, Role};
 
 use super::{Decision, FILE, FLAGS, Review, Verdict};
@@ -15,17 +15,27 @@ pub struct Desk {
     review: Review,
     journal: Journal,
     reviewer: Option<String>,
+    /// Nobody else adds to the record as long as this is held.
+    _lock: Lock,
 }
 
 impl Desk {
-    /// Opens the record of a folder, which is made if there is none.
+    /// Opens the record of a folder, which is made if there is none. It is this desk's alone until it is
+    /// dropped; reading it is free.
     ///
     /// # Errors
-    /// When the file system refuses.
+    /// When another desk has it, or the file system refuses.
     pub fn open(folder: &Path, reviewer: Option<String>) -> Result<Self, Error> {
         penname_ledger::write::folder(folder)?;
+        let lock = Lock::acquire(folder)?;
         let journal = Journal::open(&folder.join(FILE))?;
-        Ok(Self { review: Review::read(folder)?, journal, reviewer })
+        let reviewer = reviewer.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty());
+        Ok(Self { review: Review::read(folder)?, journal, reviewer, _lock: lock })
+    }
+
+    /// Who decides, where that was said.
+    pub fn reviewer(&self) -> Option<&str> {
+        self.reviewer.as_deref()
     }
 
     /// What counts.
@@ -65,15 +75,15 @@ impl Desk {
         })
     }
 
-    /// Takes the latest decision back and says which it was.
+    /// Takes the reviewer's latest decision back and says which it was.
     ///
     /// # Errors
     /// When the file system refuses.
     pub fn undo(&mut self) -> Result<Option<Decision>, Error> {
-        let Some(latest) = self.review.latest().cloned() else { return Ok(None) };
-        let (flags, reviewer) = (Vec::new(), self.reviewer.clone());
-        let at = clock::now();
-        self.add(Decision { verdict: Verdict::Undo, flags, reviewer, at, ..latest.clone() })?;
+        let Some(latest) = self.review.latest_of(self.reviewer()).cloned() else { return Ok(None) };
+        // The line names whose decision it undoes, which is another's only where nobody has a name.
+        let (flags, at) = (Vec::new(), clock::now());
+        self.add(Decision { verdict: Verdict::Undo, flags, at, ..latest.clone() })?;
         Ok(Some(latest))
     }
 

@@ -11,13 +11,24 @@
 //! are others. The decision is then *stale*: it is shown, and it is not applied, because nobody has seen
 //! what it would be applied to.
 //!
-//! The last decision about an example counts. Undoing adds a line, too: what was decided and taken back
-//! stays on record.
+//! The last decision about an example counts, whoever took it. Undoing adds a line, too: what was decided
+//! and taken back stays on record.
+//!
+//! What helps to decide stands beside it: [`Catalogue`] knows of every example what it can be found and
+//! ordered by, [`risk`] what to look at first, [`raw`] what was written before it was cleaned, [`pace`] how
+//! long the rest will take, and [`agree`] whether two people mean the same.
 
+pub mod agree;
+mod catalogue;
 mod desk;
+pub mod pace;
+pub mod raw;
+pub mod risk;
+pub mod select;
 #[cfg(test)]
 mod tests;
 
+pub use catalogue::{Catalogue, Sheet};
 pub use desk::Desk;
 
 use std::collections::BTreeMap;
@@ -115,10 +126,20 @@ pub struct Review {
     decisions: BTreeMap<String, Vec<Decision>>,
     /// The example last decided about at each place.
     places: BTreeMap<(String, usize), String>,
-    /// Examples in the order of decisions that are not undone.
-    order: Vec<String>,
+    /// Decisions that are not undone, in order.
+    order: Vec<Taken>,
+    /// Lines about each example, those that undo among them.
+    lines: BTreeMap<String, usize>,
     /// Lines that could not be read.
     pub n_unreadable: usize,
+}
+
+/// One decision among all, in the order in which they were taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Taken {
+    example: String,
+    reviewer: Option<String>,
+    at: Timestamp,
 }
 
 impl Review {
@@ -159,38 +180,76 @@ impl Review {
 
     /// Where the example at `place` of its document stands.
     pub fn standing(&self, example: &Example, place: usize) -> Standing<'_> {
-        if let Some(decision) = self.last(&example.id) {
+        self.standing_for(example, place, None)
+    }
+
+    /// The same for one reviewer, who is not told what others decided; for nobody by name, what counts.
+    pub fn standing_for(&self, example: &Example, place: usize, reviewer: Option<&str>) -> Standing<'_> {
+        if let Some(decision) = self.last_of(&example.id, reviewer) {
             return Standing::Decided(decision);
         }
         let before = self.places.get(&(example.document.clone(), place));
-        before.and_then(|id| self.last(id)).map_or(Standing::Open, Standing::Stale)
+        before.and_then(|id| self.last_of(id, reviewer)).map_or(Standing::Open, Standing::Stale)
     }
 
-    /// The example that was decided about last and would be the first to be undone.
+    /// The decision that was taken last and would be the first to be undone.
     pub fn latest(&self) -> Option<&Decision> {
-        self.order.last().and_then(|id| self.last(id))
+        self.latest_of(None)
     }
 
-    fn last(&self, example: &str) -> Option<&Decision> {
-        self.decisions.get(example)?.last()
+    /// The same among those of one reviewer; for nobody by name, among all.
+    pub fn latest_of(&self, reviewer: Option<&str>) -> Option<&Decision> {
+        let is_theirs = |taken: &&Taken| reviewer.is_none() || taken.reviewer.as_deref() == reviewer;
+        let taken = self.order.iter().rev().find(is_theirs)?;
+        self.last_of(&taken.example, taken.reviewer.as_deref())
+    }
+
+    /// What others than `reviewer` decided about an example last, one each.
+    pub fn others<'a>(&'a self, example: &str, reviewer: Option<&'a str>) -> Vec<&'a Decision> {
+        let mut last: BTreeMap<Option<&str>, &Decision> = BTreeMap::new();
+        let decisions = self.decisions.get(example).map_or(&[] as &[Decision], Vec::as_slice);
+        for decision in decisions.iter().filter(|decision| decision.reviewer.as_deref() != reviewer) {
+            last.insert(decision.reviewer.as_deref(), decision);
+        }
+        last.into_values().collect()
+    }
+
+    /// How often something was written down about an example: whoever saw another number saw other
+    /// decisions than there are now.
+    pub fn revision(&self, example: &str) -> usize {
+        self.lines.get(example).copied().unwrap_or(0)
+    }
+
+    /// The last decision of somebody about an example; for nobody by name, the one that counts.
+    fn last_of(&self, example: &str, reviewer: Option<&str>) -> Option<&Decision> {
+        let is_theirs = |decision: &&Decision| reviewer.is_none() || decision.reviewer.as_deref() == reviewer;
+        self.decisions.get(example)?.iter().rev().find(is_theirs)
     }
 
     fn take(&mut self, decision: Decision) {
-        let id = decision.example.clone();
+        *self.lines.entry(decision.example.clone()).or_default() += 1;
         if decision.verdict == Verdict::Undo {
-            let Some(decisions) = self.decisions.get_mut(&id) else { return };
-            decisions.pop();
-            if decisions.is_empty() {
-                self.decisions.remove(&id);
-            }
-            if let Some(at) = self.order.iter().rposition(|other| *other == id) {
-                self.order.remove(at);
-            }
-            return;
+            return self.take_back(&decision);
         }
+        let (id, reviewer) = (decision.example.clone(), decision.reviewer.clone());
         self.places.insert((decision.document.clone(), decision.place), id.clone());
-        self.decisions.entry(id.clone()).or_default().push(decision);
-        self.order.push(id);
+        self.order.push(Taken { example: id.clone(), reviewer, at: decision.at });
+        self.decisions.entry(id).or_default().push(decision);
+    }
+
+    /// Undoes the last decision of whoever undoes, and the last of all where none is theirs.
+    fn take_back(&mut self, undo: &Decision) {
+        let Some(decisions) = self.decisions.get_mut(&undo.example) else { return };
+        let own = decisions.iter().rposition(|decision| decision.reviewer == undo.reviewer);
+        let Some(at) = own.or(decisions.len().checked_sub(1)) else { return };
+        let undone = decisions.remove(at);
+        if decisions.is_empty() {
+            self.decisions.remove(&undo.example);
+        }
+        let is_it = |taken: &Taken| taken.example == undone.example && taken.reviewer == undone.reviewer;
+        if let Some(at) = self.order.iter().rposition(is_it) {
+            self.order.remove(at);
+        }
     }
 
     /// Does to the examples of one document what was decided about them.

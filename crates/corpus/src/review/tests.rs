@@ -114,3 +114,156 @@ fn a_torn_or_strange_line_is_counted_and_passed_over() {
     let desk = Desk::open(dir.path(), None).unwrap();
     assert_eq!((desk.review().len(), desk.review().n_unreadable), (1, 1));
 }
+
+#[test]
+fn a_desk_has_the_record_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let desk = Desk::open(dir.path(), None).unwrap();
+    let second = Desk::open(dir.path(), None).unwrap_err();
+    assert!(matches!(second, Error::Ledger(penname_ledger::Error::Held { .. })), "{second}");
+    drop(desk);
+    Desk::open(dir.path(), None).unwrap();
+}
+
+#[test]
+fn each_reviewer_decides_and_undoes_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let one = example("d", "Because.");
+    let mut ada = Desk::open(dir.path(), Some(" ada ".to_owned())).unwrap();
+    ada.decide(&one, 0, Verdict::Keep, Vec::new()).unwrap();
+    drop(ada);
+    let mut ben = Desk::open(dir.path(), Some("ben".to_owned())).unwrap();
+    assert_eq!(ben.review().standing_for(&one, 0, ben.reviewer()), Standing::Open);
+    assert_eq!(ben.undo().unwrap(), None);
+    ben.decide(&one, 0, Verdict::Drop, Vec::new()).unwrap();
+    assert_eq!(ben.review().revision(&one.id), 2);
+    let others: Vec<_> = ben.review().others(&one.id, Some("ben")).into_iter().map(|d| &d.verdict).collect();
+    assert_eq!(others, [&Verdict::Keep]);
+    // The last decision counts, whoever took it; of both, both are known.
+    assert!(matches!(ben.review().standing(&one, 0), Standing::Decided(d) if d.verdict == Verdict::Drop));
+    let found = agree::agreement(ben.review());
+    assert_eq!(
+        (found[0].one.as_str(), found[0].other.as_str(), found[0].both, found[0].alike),
+        ("ada", "ben", 1, 0)
+    );
+    drop(ben);
+    let mut ada = Desk::open(dir.path(), Some("ada".to_owned())).unwrap();
+    assert_eq!(ada.undo().unwrap().unwrap().reviewer.as_deref(), Some("ada"));
+    assert!(matches!(ada.review().standing(&one, 0), Standing::Decided(d) if d.verdict == Verdict::Drop));
+    assert_eq!(&Review::read(dir.path()).unwrap(), ada.review());
+}
+
+#[test]
+fn whoever_has_no_name_undoes_what_was_last() {
+    let dir = tempfile::tempdir().unwrap();
+    let one = example("d", "Because.");
+    Desk::open(dir.path(), None).unwrap().decide(&one, 0, Verdict::Keep, Vec::new()).unwrap();
+    let mut ada = Desk::open(dir.path(), Some("ada".to_owned())).unwrap();
+    ada.decide(&one, 0, Verdict::Drop, Vec::new()).unwrap();
+    drop(ada);
+    let mut desk = Desk::open(dir.path(), None).unwrap();
+    assert_eq!(desk.undo().unwrap().unwrap().verdict, Verdict::Drop);
+    assert!(matches!(desk.review().standing(&one, 0), Standing::Decided(d) if d.verdict == Verdict::Keep));
+    assert_eq!(&Review::read(dir.path()).unwrap(), desk.review());
+}
+
+/// Documents of two sources and two kinds, some held out, one of them marked.
+fn corpus() -> Vec<Document> {
+    use crate::document::{Body, Kind};
+    let document = |n: usize| {
+        let text =
+            format!("Kettle {n} sings on the hob, and nobody listens to {}it.", "all of ".repeat(n % 5));
+        let kind = if n.is_multiple_of(2) { Kind::Post } else { Kind::Text };
+        let mut document = Document::new(&format!("{n:02}.txt"), 0, kind, None, Body::Text(text));
+        if n.is_multiple_of(4) {
+            document.come_from("blog");
+        }
+        if n.is_multiple_of(5) {
+            document.fate = Fate::HeldOut;
+        }
+        if n == 7 {
+            document.flags.push("personal data: email".to_owned());
+        }
+        document
+    };
+    (0..20).map(document).collect()
+}
+
+#[test]
+fn what_is_wanted_is_found_and_ordered() {
+    use super::select::{Plan, Show, Sort, Wish, select};
+    let documents = corpus();
+    let catalogue = Catalogue::new(items(&documents, &Settings::default()));
+    assert_eq!(catalogue.items().len(), 20);
+    let dir = tempfile::tempdir().unwrap();
+    let mut desk = Desk::open(dir.path(), None).unwrap();
+    for (n, verdict) in [(0, Verdict::Keep), (1, Verdict::Drop)] {
+        let item = &catalogue.items()[n];
+        desk.decide(&item.example, item.place, verdict, vec!["poor".to_owned()]).unwrap();
+    }
+    let find = |wish: &Wish| select(&catalogue, desk.review(), None, wish);
+    let all = Wish { show: Show::All, ..Wish::default() };
+    assert_eq!(find(&Wish::default()), (2..20).collect::<Vec<_>>());
+    assert_eq!(find(&Wish { show: Show::Kept, ..all.clone() }), [0]);
+    assert_eq!(find(&Wish { show: Show::Dropped, mark: "poor".into(), ..all.clone() }), [1]);
+    assert_eq!(find(&Wish { mark: "personal data: email".into(), ..all.clone() }), [7]);
+    assert_eq!(find(&Wish { source: "blog".into(), split: "held out".into(), ..all.clone() }), [0]);
+    assert_eq!(find(&Wish { text: "KETTLE 13".into(), ..all.clone() }), [13]);
+    assert_eq!(find(&Wish { plan: Plan::Marked, ..all.clone() }), [7]);
+    assert_eq!(find(&Wish { plan: Plan::Spread(4), ..all.clone() }), [0, 5, 10, 15]);
+    assert_eq!(find(&Wish { sort: Sort::Risk, ..all.clone() })[0], 7);
+    assert_eq!(find(&Wish { sort: Sort::Longest, ..all.clone() })[0] % 5, 4);
+    let mut mixed = find(&Wish { sort: Sort::Mixed, ..all.clone() });
+    assert_ne!(mixed, (0..20).collect::<Vec<_>>());
+    mixed.sort_unstable();
+    assert_eq!(mixed, (0..20).collect::<Vec<_>>());
+    let facets = catalogue.facets();
+    assert_eq!((facets.sources["blog"], facets.kinds["post"], facets.splits["held out"]), (5, 10, 4));
+}
+
+#[test]
+fn a_sample_has_every_sort_in_proportion_and_stays_the_same() {
+    use super::select::{Plan, Show, Wish, select};
+    let documents = corpus();
+    let catalogue = Catalogue::new(items(&documents, &Settings::default()));
+    let dir = tempfile::tempdir().unwrap();
+    let mut desk = Desk::open(dir.path(), None).unwrap();
+    let wish = Wish { plan: Plan::Stratified(10), show: Show::All, ..Wish::default() };
+    let sample = select(&catalogue, desk.review(), None, &wish);
+    assert_eq!(sample.len(), 10);
+    let n_of = |is: &dyn Fn(&Sheet) -> bool| sample.iter().filter(|n| is(&catalogue.sheets()[**n])).count();
+    assert_eq!(n_of(&|sheet| sheet.kind == crate::document::Kind::Post), 5);
+    assert!(
+        (1..=3).contains(&n_of(&|sheet| sheet.is_held_out))
+            && (2..=3).contains(&n_of(&|sheet| sheet.source == "blog"))
+    );
+    let item = &catalogue.items()[sample[3]];
+    desk.decide(&item.example, item.place, Verdict::Keep, Vec::new()).unwrap();
+    let left = select(&catalogue, desk.review(), None, &Wish { show: Show::Open, ..wish });
+    assert_eq!(left.len(), 9);
+    assert!(left.iter().all(|n| sample.contains(n)));
+}
+
+#[test]
+fn what_was_written_is_read_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.txt");
+    let raw = "Q: Why does _my_ kettle sing?\n\nA: It is the steam\u{200b}, dear friend, and the &amp; of it all.\n";
+    penname_ledger::write::bytes(&path, raw.as_bytes()).unwrap();
+    let settings = Settings::default();
+    let place = dir.path().to_owned();
+    let prepared =
+        crate::prepare(&place, &settings, penname_ledger::Seed(0), &penname_ledger::event::Silent).unwrap();
+    let catalogue = items(&prepared.documents, &settings);
+    let answer = catalogue[0].example.messages.last().unwrap().content.clone();
+    assert_eq!(answer, "It is the steam, dear friend, and the & of it all.");
+    let raw = raw::Raw::new(crate::collect::Places::from(&place), &settings);
+    let beside = raw.beside(catalogue[0].document, &[&answer, "never said"]).unwrap();
+    let cut = |change: raw::Change| -> String {
+        let pieces = beside[0].as_ref().unwrap().iter().filter(|(this, _)| *this == change);
+        pieces.map(|(_, text)| text.trim()).collect::<Vec<_>>().join("|")
+    };
+    assert_eq!(cut(raw::Change::Cut), "steam\u{200b},|&amp;");
+    assert_eq!(cut(raw::Change::Added), "steam,|&");
+    assert_eq!(beside[1], None);
+}

@@ -112,6 +112,16 @@ fn judge(looked: &Looked<'_>) -> Option<String> {
     says_no(text, &wanted, &settings.language)
 }
 
+/// The language it seems to be in, and how sure that is; nothing for a text too short to tell.
+pub(super) fn told(voice: &str, settings: &crate::settings::Validate) -> Option<String> {
+    let text = &voice[..voice.floor_char_boundary(MAX_BYTES)];
+    if text.chars().filter(|c| c.is_alphabetic()).count() < settings.min_letters {
+        return None;
+    }
+    let found = Detector::new().detect(text)?;
+    Some(format!("{}, {:.2}", found.lang().eng_name(), found.confidence()))
+}
+
 /// Sure of another language, or not sure enough of one of those asked for.
 fn says_no(text: &str, wanted: &[Lang], bar: &Bar) -> Option<String> {
     let found = Detector::new().detect(text)?;

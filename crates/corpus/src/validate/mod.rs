@@ -15,6 +15,7 @@ mod length;
 pub mod linear;
 pub mod personal;
 mod repetition;
+mod score;
 mod spam;
 mod toxicity;
 
@@ -22,6 +23,7 @@ use std::collections::BTreeMap;
 
 pub use bar::{BadBar, Bar, Side};
 use penname_ledger::{Choice, Hash};
+pub use score::Score;
 
 use self::linear::Linear;
 use crate::Error;

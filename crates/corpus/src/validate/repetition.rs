@@ -52,6 +52,12 @@ fn judge(looked: &Looked<'_>) -> Option<String> {
     }
 }
 
+/// The share of runs that were there before, in words; nothing for a text too short to repeat itself.
+pub(super) fn told(voice: &str) -> Option<String> {
+    let text = &voice[..voice.floor_char_boundary(MAX_BYTES)];
+    (text.len() >= MIN_CHARS).then(|| format!("{:.0} % of runs of {RUN} words", repeated_runs(text) * 100.0))
+}
+
 /// Share of the bytes that stand in lines the text has had before.
 fn repeated_lines(text: &str) -> f64 {
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
