@@ -9,6 +9,7 @@ mod cli;
 mod commands;
 mod desk;
 mod failure;
+mod page;
 mod project;
 mod run;
 mod screen;

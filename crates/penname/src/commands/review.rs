@@ -1,35 +1,43 @@
 //! `penname review`: somebody reads the examples, and decides.
 //!
-//! One example at a time, a letter for each answer. What is decided is on disk before the next example
-//! is shown, so a review can be left at any moment and gone on with on another day.
+//! One example at a time, a letter for each answer: on a page of this machine, or in the terminal. What is
+//! decided is on disk before the next example is shown, so a review can be left at any moment and gone on
+//! with on another day.
 
 mod edit;
 mod line;
+mod page;
 mod status;
 
-use penname_corpus::Settings as Corpus;
 use penname_corpus::document::Fate;
 use penname_corpus::review::{self, FLAGS, Item, Review, Standing, Verdict};
+use penname_corpus::{Prepared, Settings as Corpus};
 use rustyline::DefaultEditor;
 use rustyline::error::ReadlineError;
 
 use crate::desk::Desk;
 use crate::failure::{Failure, Kind};
-use crate::screen::{Ink, Paint, harmless};
-use crate::work::corpus;
+use crate::page::Listening;
+use crate::project::Project;
+use crate::screen::{Ink, Paint, harmless, number};
+use crate::settings::Settings;
+use crate::work::corpus::{self, Folders};
 use line::{HELP, Line};
+use page::{Furniture, Room};
 use status::Status;
 
 /// What was typed.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Answer with a letter and Enter: k keep, d drop, e edit, n next, b back, u undo, f FLAG, q leave.
+The page is served to this machine only, at an address that is printed; open it in a browser, press `?`
+for its keys, and Ctrl-C here when you are done. With `--tty`, answer with a letter and Enter:
+k keep, d drop, e edit, n next, b back, u undo, f FLAG, q leave.
 Decisions lie in `review/decisions.jsonl`; `penname prepare` and all that follows apply them.
 
 Examples:
   penname review
-  penname review --sample 50
-  penname review --which stale
+  penname review --by ada --sample 50
+  penname review --tty --which stale
   penname review --status")]
 pub(crate) struct Args {
     /// Which examples to go through
@@ -41,6 +49,12 @@ pub(crate) struct Args {
     /// Your name, where several decide
     #[arg(long = "by", value_name = "NAME")]
     by: Option<String>,
+    /// Ask in this terminal instead of on a page
+    #[arg(long)]
+    tty: bool,
+    /// Port of the page [default: a free one]
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true, conflicts_with = "tty")]
+    port: u16,
     /// Say how far it is, and decide nothing
     #[arg(long)]
     status: bool,
@@ -68,23 +82,67 @@ enum Which {
 pub(crate) fn run(args: &Args, desk: &Desk) -> Result<(), Failure> {
     let (project, settings) = desk.open()?;
     let prepared = corpus::prepared(desk, &project, &settings)?;
-    let items = review::items(&prepared.documents, &settings.corpus);
     if args.status || desk.screen.is_json() {
+        let items = review::items(&prepared.documents, &settings.corpus);
         let status = Status::of(&Review::read(&project.review())?, &items);
         desk.screen.result("review", &status.value(), || status.told());
         return Ok(());
     }
-    let mut record = review::Desk::open(&project.review(), args.by.clone())?;
-    let chosen = chosen(&items, record.review(), args);
-    if chosen.is_empty() {
-        desk.screen.note("there is no such example to decide about; `--which all` shows every one");
-        return Ok(());
+    let record = review::Desk::open(&project.review(), args.by.clone())?;
+    let begun = Begun { args, desk, project: &project, settings: &settings, prepared: &prepared };
+    if args.tty { begun.in_terminal(record) } else { begun.on_page(record) }
+}
+
+/// A review that begins.
+struct Begun<'a> {
+    args: &'a Args,
+    desk: &'a Desk,
+    project: &'a Project,
+    settings: &'a Settings,
+    prepared: &'a Prepared,
+}
+
+impl Begun<'_> {
+    fn in_terminal(&self, mut record: review::Desk) -> Result<(), Failure> {
+        let (screen, settings) = (&self.desk.screen, &self.settings.corpus);
+        let items = review::items(&self.prepared.documents, settings);
+        let chosen = chosen(&items, record.review(), self.args);
+        if chosen.is_empty() {
+            screen.note("there is no such example to decide about; `--which all` shows every one");
+            return Ok(());
+        }
+        let mut reading = Reading { desk: self.desk, settings, chosen, at: 0, flags: Vec::new() };
+        reading.go(&mut record)?;
+        screen.note(&Status::of(record.review(), &items).told());
+        Ok(())
     }
-    let mut reading = Reading { desk, settings: &settings.corpus, chosen, at: 0, flags: Vec::new() };
-    reading.go(&mut record)?;
-    let status = Status::of(record.review(), &items);
-    desk.screen.note(&status.told());
-    Ok(())
+
+    fn on_page(&self, record: review::Desk) -> Result<(), Failure> {
+        let (screen, settings) = (&self.desk.screen, self.settings);
+        let listening = Listening::on(self.args.port)?;
+        let folders = Folders::of(self.project);
+        let voice = settings.voice.name.clone().unwrap_or_else(|| self.project.name());
+        let furniture = Furniture {
+            prepared: self.prepared,
+            settings: &settings.corpus,
+            places: folders.places(),
+            voice,
+            first: page::first_wish(self.args),
+        };
+        let room = Room::new(furniture, record)?;
+        let examples = number::of(room.n_items() as u64, "example", "examples");
+        // The flag listens to Ctrl-C from here on, before the address can be known.
+        let stop = self.desk.stop();
+        screen.note(&format!(
+            "{examples} on a page of this machine, for you alone: open the address, press `?` for its keys; \
+             Ctrl-C ends it, `--tty` asks here instead"
+        ));
+        screen.piece(&(listening.address() + "\n"));
+        listening.serve(stop, |path, request| room.answer(path, request))?;
+        let (record, catalogue) = room.leave();
+        screen.note(&Status::of(record.review(), catalogue.items()).told());
+        Ok(())
+    }
 }
 
 /// The examples that were asked for, in order of the corpus.
