@@ -15,6 +15,7 @@ mod network;
 mod pieces;
 mod random;
 mod reference;
+mod review;
 mod sources;
 mod story;
 mod templates;
@@ -117,9 +118,11 @@ const ALL: &[Check] = &[
     Check { name: "tweets and replies", quick: true, run: sources::tweets },
     Check { name: "books and odd files in PDF", quick: true, run: sources::pdfs },
     Check { name: "GGUF to folder and back", quick: true, run: convert::there_and_back },
+    Check { name: "a review in a browser", quick: true, run: review::driven },
     Check { name: "greedy answers", quick: true, run: greedy::answers },
     Check { name: "killed and resumed", quick: true, run: killed::resumed },
     Check { name: "a columnist's voice", quick: true, run: voice::columnist },
+    Check { name: "a review of many examples", quick: false, run: review::fluid },
     Check { name: "a base in bytes", quick: false, run: voice::in_bytes },
     Check { name: "GGUF against the reference decoder", quick: false, run: convert::against_reference },
     Check { name: "templates against transformers", quick: false, run: templates::ids },

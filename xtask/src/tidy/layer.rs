@@ -1,5 +1,5 @@
-//! Who may depend on whom: downward only, only the engine on devices and array libraries, and only
-//! the rooms with a door to the world on libraries that open connections.
+//! Who may depend on whom: downward only, only the engine on devices and array libraries, only the rooms
+//! with a door to the world on libraries that open connections, and only the binary on those that answer.
 
 use serde_json::Value;
 
@@ -67,6 +67,25 @@ const CLIENTS: &[&str] = &[
 /// The crates that may.
 const DOORS: &[&str] = &["corpus", "hub"];
 
+/// Libraries that answer connections, by the beginning of their names. What parses a request is one: it
+/// is there for nothing else.
+const SERVERS: &[&str] = &[
+    "actix-web",
+    "axum",
+    "hyper-util",
+    "httparse",
+    "poem",
+    "rocket",
+    "rouille",
+    "salvo",
+    "tiny_http",
+    "tower-http",
+    "warp",
+];
+
+/// The crate that may.
+const HOST: &str = "penname";
+
 /// Checks `cargo metadata` of the workspace. `files` are asked for the lines of the manifests.
 pub(super) fn check(metadata: &Value, files: &[File]) -> Vec<Finding> {
     let root = metadata["workspace_root"].as_str().unwrap_or_default();
@@ -110,6 +129,9 @@ fn fault_of(short: &str, allowed: Option<&[&str]>, dependency: &str) -> Option<S
     if begins_with_one_of(dependency, ARRAYS) && short != "engine" {
         return Some("devices and arrays in `penname-engine` only".to_owned());
     }
+    if begins_with_one_of(dependency, SERVERS) {
+        return (short != HOST).then(|| format!("connections answered by {HOST} only"));
+    }
     (begins_with_one_of(dependency, CLIENTS) && !DOORS.contains(&short))
         .then(|| format!("connections opened by {} only", DOORS.join(" and ")))
 }
@@ -146,7 +168,8 @@ mod tests {
             package("penname-infer", &["candle-core", "serde-pickle"]),
             package("penname-utils", &[]),
             package("penname", &["penname-hub", "penname-eval", "metals", "ureq"]),
-            package("penname-hub", &["ureq"]),
+            package("penname-hub", &["ureq", "axum"]),
+            package("penname", &["httparse", "tiny_http"]),
             package("xtask", &["penname"]),
         ]});
         let files =
@@ -158,6 +181,7 @@ mod tests {
             crates/penname-infer/Cargo.toml:1: `penname-infer` depends on `serde-pickle`, expected no reader of pickles anywhere
             crates/penname-utils/Cargo.toml:1: package `penname-utils`, expected a crate with a place in the layers of xtask/src/tidy/layer.rs
             crates/penname/Cargo.toml:1: `penname` depends on `ureq`, expected connections opened by corpus and hub only
+            crates/penname-hub/Cargo.toml:1: `penname-hub` depends on `axum`, expected connections answered by penname only
             crates/xtask/Cargo.toml:1: `xtask` depends on `penname`, expected no crate of ours
         "#]]
         .assert_eq(&shown(&check(&metadata, &files)));
