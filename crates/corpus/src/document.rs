@@ -27,6 +27,8 @@ pub enum Kind {
 pub enum Speaker {
     /// The voice to be learned. Only its words are trained.
     Voice,
+    /// The voice, in a turn that stands there and is not to be learned.
+    Aside,
     /// Anyone else.
     Other,
     /// Instructions that stand before a dialogue.
@@ -109,6 +111,17 @@ pub struct Reception {
     pub delay_s: Option<i64>,
 }
 
+/// What a piece answers, as far as it is known beside its words.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Asked {
+    /// Who wrote it, when, and in answer to what.
+    #[serde(skip_serializing_if = "Provenance::is_empty")]
+    pub provenance: Provenance,
+    /// How it was received.
+    pub reception: Reception,
+}
+
 /// A piece of writing.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Document {
@@ -149,6 +162,9 @@ pub struct Document {
     /// Who wrote it, when, and in answer to what.
     #[serde(default, skip_serializing_if = "Provenance::is_empty")]
     pub provenance: Provenance,
+    /// The post it answers, where it is a reply to one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked: Option<Asked>,
     /// What may be done with it.
     #[serde(default)]
     pub rights: Rights,
@@ -174,6 +190,7 @@ impl Document {
             thread: None,
             reception: None,
             provenance: Provenance::default(),
+            asked: None,
             rights: Rights::default(),
             fate: Fate::Train,
         };

@@ -26,6 +26,7 @@ pub mod document;
 pub mod edit;
 pub mod encoding;
 mod error;
+pub mod export;
 pub mod issue;
 pub mod prepare;
 pub mod provenance;

@@ -27,6 +27,9 @@ pub struct Provenance {
     /// When the voice wrote it: `2024-01-31T12:30:00Z`. `date` is as the source writes it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created_at: Option<String>,
+    /// When it was fetched, where what it was read from says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub collected_at: Option<String>,
     /// The native name of what it answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<String>,

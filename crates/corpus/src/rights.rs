@@ -25,9 +25,10 @@ pub enum Basis {
     PublicDomain,
 }
 
-/// How far something is allowed, from least to most.
+/// How far something is allowed, from least to most. In settings `yes` and `no` may be truth values,
+/// which is what YAML takes those words for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case", from = "Word")]
 pub enum Grant {
     /// It is not.
     No,
@@ -38,6 +39,34 @@ pub enum Grant {
     LocalOnly,
     /// It is.
     Yes,
+}
+
+/// A grant as it may be written.
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "expected no, unknown, local-only or yes")]
+enum Word {
+    Truth(bool),
+    Named(Named),
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Named {
+    No,
+    Unknown,
+    LocalOnly,
+    Yes,
+}
+
+impl From<Word> for Grant {
+    fn from(word: Word) -> Self {
+        match word {
+            Word::Truth(false) | Word::Named(Named::No) => Self::No,
+            Word::Named(Named::Unknown) => Self::Unknown,
+            Word::Named(Named::LocalOnly) => Self::LocalOnly,
+            Word::Truth(true) | Word::Named(Named::Yes) => Self::Yes,
+        }
+    }
 }
 
 /// What may be done with a text.
@@ -115,6 +144,17 @@ impl Claim {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn yes_and_no_may_be_truth_values() {
+        let read = |word: &str| serde_json::from_str::<Grant>(word).map_err(|error| error.to_string());
+        assert_eq!(read("true"), Ok(Grant::Yes));
+        assert_eq!(read("false"), Ok(Grant::No));
+        assert_eq!(read("\"yes\""), Ok(Grant::Yes));
+        assert_eq!(read("\"local-only\""), Ok(Grant::LocalOnly));
+        let error = read("\"maybe\"").unwrap_err();
+        assert!(error.contains("expected no, unknown, local-only or yes"), "{error}");
+    }
 
     #[test]
     fn the_longest_place_says_it() {

@@ -20,6 +20,8 @@ pub(super) const WAY: Way = Way {
 
 const UNASKED: &str = "answers without a question";
 const UNANSWERED: &str = "questions without an answer";
+const BESIDE: &str = "answers not to be learned, beside another answer";
+const AT_THE_END: &str = "answers not to be learned, at the end";
 const LATE_SYSTEM: &str = "system turns inside a dialogue";
 
 fn make(document: &Document, settings: &Settings, made: &mut Made) {
@@ -53,9 +55,14 @@ fn alternate(document: &Document, turns: &[Turn], made: &mut Made) -> Vec<Messag
                 append(&mut messages, Role::User, &turn.text, made);
                 is_asked = true;
             }
-            (Speaker::Voice, true) => made.reject(document, Code::EmptyAnswer, "empty answers", size),
+            (Speaker::Voice | Speaker::Aside, true) => {
+                made.reject(document, Code::EmptyAnswer, "empty answers", size);
+            }
             (Speaker::Voice, false) if is_asked => append(&mut messages, Role::Assistant, &turn.text, made),
-            (Speaker::Voice, false) => made.reject(document, Code::EmptyQuestion, UNASKED, size),
+            (Speaker::Aside, false) if is_asked => aside(&mut messages, &turn.text, made),
+            (Speaker::Voice | Speaker::Aside, false) => {
+                made.reject(document, Code::EmptyQuestion, UNASKED, size)
+            }
             (Speaker::System, true) => made.tally.drop("empty system turns", size),
             (Speaker::System, false) if messages.iter().all(|m| m.role == Role::System) => {
                 append(&mut messages, Role::System, &turn.text, made);
@@ -70,23 +77,38 @@ fn alternate(document: &Document, turns: &[Turn], made: &mut Made) -> Vec<Messag
 /// Adds a turn, or goes on with the last one when it is the same speaker's.
 fn append(messages: &mut Vec<Message>, role: Role, text: &str, made: &mut Made) {
     match messages.last_mut() {
-        Some(last) if last.role == role => {
+        Some(last) if last.role == role && last.train.is_none() => {
             last.content.push_str("\n\n");
             last.content.push_str(text);
             made.tally.added += 2;
+        }
+        Some(last) if last.role == role => {
+            made.tally.drop(BESIDE, chars(&last.content));
+            *last = Message::new(role, text);
         }
         _ => messages.push(Message::new(role, text)),
     }
 }
 
-/// Drops what follows the last answer, which is everything when there is none.
+/// Adds an answer that is not learned. A turn is learned whole or not at all, so where two answers stand
+/// side by side, the one that is learned counts.
+fn aside(messages: &mut Vec<Message>, text: &str, made: &mut Made) {
+    match messages.last() {
+        Some(last) if last.role == Role::Assistant => made.tally.drop(BESIDE, chars(text)),
+        _ => messages.push(Message { train: Some(false), ..Message::new(Role::Assistant, text) }),
+    }
+}
+
+/// Drops what follows the last answer that is learned, which is everything when there is none.
 fn cut_unanswered(document: &Document, messages: &mut Vec<Message>, made: &mut Made) {
-    let end = messages.iter().rposition(|m| m.role == Role::Assistant).map_or(0, |last| last + 1);
+    let end =
+        messages.iter().rposition(|m| m.role == Role::Assistant && m.is_trained()).map_or(0, |last| last + 1);
     for message in messages.drain(end..) {
         let size = chars(&message.content);
         match message.role {
             Role::User => made.reject(document, Code::EmptyAnswer, UNANSWERED, size),
-            _ => made.tally.drop(UNANSWERED, size),
+            Role::Assistant => made.tally.drop(AT_THE_END, size),
+            Role::System => made.tally.drop(UNANSWERED, size),
         }
     }
 }
@@ -105,7 +127,28 @@ mod tests {
         expected.assert_eq(&show(&document, &settings));
     }
 
-    use Speaker::{Other as O, System as S, Voice as V};
+    use Speaker::{Aside as A, Other as O, System as S, Voice as V};
+
+    #[test]
+    fn what_is_not_to_be_learned_is_kept_as_context() {
+        check(
+            &[(O, "a"), (A, "bb"), (O, "c"), (V, "ddd")],
+            expect![[r#"
+            System "You are a cook." / User "a" / Assistant "bb" / User "c" / Assistant "ddd"
+            voice 3 prompt 4 added 0
+        "#]],
+        );
+        check(
+            &[(O, "a"), (A, "bb"), (V, "ddd"), (A, "e"), (O, "f"), (A, "g")],
+            expect![[r#"
+            System "You are a cook." / User "a" / Assistant "ddd"
+            voice 3 prompt 1 added 0
+            answers not to be learned, at the end: 1
+            answers not to be learned, beside another answer: 3
+            questions without an answer: 1
+        "#]],
+        );
+    }
 
     #[test]
     fn all_turns_are_kept_in_turn() {

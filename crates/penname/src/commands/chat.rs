@@ -50,13 +50,13 @@ struct Talk<'a> {
 /// When there is no voice, or anything fails.
 pub(crate) fn run(args: &Args, desk: &Desk) -> Result<(), Failure> {
     let (project, settings) = desk.open()?;
-    let mut voice = Voice::open(desk, &project, &settings, args.run.as_deref())?;
+    let (run, mut voice) = Voice::open(desk, &project, &settings, args.run.as_deref())?;
     let mut device = std::mem::take(&mut voice.device);
     let tuned = Speaker::new(&voice.tuned(), 1, CONTEXT, &mut device)?;
     desk.screen.note(&format!(
         "{} answers ({}); /help lists commands, Ctrl-D leaves",
         voice.contract.name,
-        voice.run.name()
+        run.name()
     ));
     let messages = voice.opening();
     let mut talk = Talk {

@@ -2,7 +2,7 @@
 
 use penname_eval::gate::{Claim, Outcome};
 use penname_eval::report::{Report, Summary};
-use penname_ledger::Event;
+use penname_ledger::{Event, Run};
 
 use crate::desk::Desk;
 use crate::failure::{Failure, Kind};
@@ -33,9 +33,9 @@ pub(crate) struct Args {
 /// When there is none, a claim is not met, or anything fails.
 pub(crate) fn run(args: &Args, desk: &Desk) -> Result<(), Failure> {
     let (project, settings) = desk.open()?;
-    let (voice, report) = evaluated(desk, &project, &settings, args.run.as_deref())?;
+    let (run, report) = evaluated(desk, &project, &settings, args.run.as_deref())?;
     desk.screen.result("evaluate", &report, || told(&report, desk.screen.columns()));
-    desk.screen.note(&format!("the whole report: {}", voice.run.report().join("report.md").display()));
+    desk.screen.note(&format!("the whole report: {}", run.report().join("report.md").display()));
     judge(&report)
 }
 
@@ -48,14 +48,14 @@ pub(crate) fn evaluated(
     project: &Project,
     settings: &Settings,
     run: Option<&str>,
-) -> Result<(Voice, Report), Failure> {
+) -> Result<(Run, Report), Failure> {
     let prepared = corpus::prepared(desk, project, settings)?;
-    let mut voice = Voice::open(desk, project, settings, run)?;
+    let (run, mut voice) = Voice::open(desk, project, settings, run)?;
     desk.witness().see(&Event::Started { stage: "evaluate".into() });
     let watch = penname_ledger::Stopwatch::start();
-    let report = measure::report(desk, &mut voice, &prepared, settings)?;
+    let report = measure::report(desk, (&run, &mut voice), &prepared, settings)?;
     desk.witness().see(&Event::Finished { stage: "evaluate".into(), seconds: watch.seconds() });
-    Ok((voice, report))
+    Ok((run, report))
 }
 
 /// Fails if a claim is not met.

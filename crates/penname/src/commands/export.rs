@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use penname_corpus::export as shapes;
 use penname_ledger::Event;
 use penname_model::Storage;
 use serde_json::json;
@@ -9,23 +10,29 @@ use serde_json::json;
 use crate::desk::Desk;
 use crate::failure::{Failure, Kind};
 use crate::screen::{Align, Table, harmless, number};
+use crate::work;
 use crate::work::export::verify::Engine;
 use crate::work::export::{self, Exported, Job, Source, Wanted};
 
 /// What was typed.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Without a format, the formats are listed. An export is opened again and compared before it is put in place;
+Without a format, the formats are listed. With `--as` it is the prepared writing that leaves, in a shape
+that other programs read. An export of a model is opened again and compared before it is put in place;
 `--verify` also asks the program it is made for.
 
 Examples:
   penname export gguf
   penname export merged --storage bf16 --to my-model
   penname export gguf-lora --verify --python venv/bin/python
-  penname export gguf --adapter downloaded-adapter --base owner/name")]
+  penname export gguf --adapter downloaded-adapter --base owner/name
+  penname export --as messages")]
 pub(crate) struct Args {
     /// peft, merged, gguf, gguf-lora or another of those listed
     format: Option<String>,
+    /// Export the writing instead: messages, text, q-a or another of those listed
+    #[arg(long = "as", value_name = "SHAPE", conflicts_with_all = ["format", "run", "adapter", "from_base", "storage", "verify"])]
+    shape: Option<String>,
     /// Name of the run [default: the newest that is finished]
     #[arg(long, value_name = "NAME", conflicts_with_all = ["adapter", "from_base"])]
     run: Option<String>,
@@ -54,6 +61,9 @@ pub(crate) struct Args {
 /// # Errors
 /// When there is none, the format cannot hold it, or the export is not what was exported.
 pub(crate) fn run(args: &Args, desk: &Desk) -> Result<(), Failure> {
+    if let Some(shape) = &args.shape {
+        return data(shape, args, desk);
+    }
     let Some(format) = &args.format else {
         list(desk);
         return Ok(());
@@ -84,6 +94,32 @@ pub(crate) fn run(args: &Args, desk: &Desk) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Exports the prepared writing.
+fn data(shape: &str, args: &Args, desk: &Desk) -> Result<(), Failure> {
+    let shape = shapes::find(shape)?;
+    let (project, settings) = desk.open()?;
+    let to = args.to.clone().unwrap_or_else(|| project.exports().join(shape.name));
+    let exported = work::data::export(desk, (&project, &settings), shape, &to)?;
+    if exported.found {
+        let reason = format!("`{}` holds this very export", exported.dir.display());
+        desk.witness().see(&Event::Skipped { stage: "export".into(), reason });
+    }
+    let counts = &exported.manifest.counts;
+    let value = json!({
+        "shape": shape.name,
+        "folder": exported.dir,
+        "found": exported.found,
+        "files": exported.manifest.outputs,
+        "records": counts,
+    });
+    desk.screen.result("export", &value, || {
+        let mut table = Table::new(&[("", Align::Left), ("records", Align::Right)]);
+        counts.iter().for_each(|(name, n)| table.row([harmless(name), number::count(*n)]));
+        format!("{table}it lies in {}\n", exported.dir.display())
+    });
+    Ok(())
+}
+
 fn wanted(args: &Args) -> Wanted<'_> {
     match (&args.adapter, args.from_base) {
         (Some(path), _) => Wanted::Adapter(path),
@@ -107,14 +143,18 @@ fn list(desk: &Desk) {
         (format.name, format.about, storages)
     });
     let formats: Vec<_> = formats.collect();
-    let value: Vec<_> = formats
+    let models: Vec<_> = formats
         .iter()
         .map(|(name, about, storages)| json!({ "name": name, "about": about, "storages": storages }))
         .collect();
-    desk.screen.result("formats", &value, || {
+    let data: Vec<_> =
+        shapes::ALL.iter().map(|shape| json!({ "name": shape.name, "about": shape.about })).collect();
+    desk.screen.result("formats", &json!({ "models": models, "data": data }), || {
         let mut table = Table::new(&[("format", Align::Left), ("", Align::Left), ("stored as", Align::Left)]);
         formats.iter().for_each(|(name, about, storages)| table.row([*name, *about, &storages.join(" ")]));
-        table.to_string()
+        let mut data = Table::new(&[("--as", Align::Left), ("the writing, as a record looks", Align::Left)]);
+        shapes::ALL.iter().for_each(|shape| data.row([shape.name, shape.about]));
+        format!("{table}\n{data}")
     });
 }
 

@@ -8,9 +8,10 @@ use serde_json::json;
 use crate::desk::Desk;
 use crate::failure::{Failure, Kind};
 use crate::screen::harmless;
+use crate::settings::Settings;
 use crate::work::drawing::Drawing;
 use crate::work::speaker::{How, Speaker};
-use crate::work::voice::Voice;
+use crate::work::voice::{self, Voice};
 
 /// The most that is read from standard input.
 const MAX_PROMPT_BYTES: u64 = 1 << 20;
@@ -39,7 +40,7 @@ pub(crate) struct Args {
     /// A text that ends the reply; may be given more than once
     #[arg(long, value_name = "TEXT")]
     stop: Vec<String>,
-    /// Answer with the base model instead of the voice
+    /// Answer with the base model instead of the voice; works before anything is trained, too
     #[arg(long)]
     from_base: bool,
 }
@@ -49,9 +50,9 @@ pub(crate) struct Args {
 /// # Errors
 /// When there is no voice, nothing to answer, or anything fails.
 pub(crate) fn run(args: &Args, desk: &Desk) -> Result<(), Failure> {
-    let (project, settings) = desk.open()?;
     let prompt = prompt(args)?;
-    let mut voice = Voice::open(desk, &project, &settings, args.run.as_deref())?;
+    let settings = desk.settings()?;
+    let mut voice = open(args, desk, &settings)?;
     let mut messages = voice.opening();
     messages.push(Message::new(Role::User, prompt.trim()));
     let drawing = Drawing::decide(&settings.write, &voice.renderer, voice.contract.thinking, desk.witness());
@@ -82,6 +83,19 @@ pub(crate) fn run(args: &Args, desk: &Desk) -> Result<(), Failure> {
         );
     }
     Ok(())
+}
+
+/// The voice, or the base model alone where nothing has been trained yet: it needs no project then, and any
+/// model that can be opened can be asked.
+fn open(args: &Args, desk: &Desk, settings: &Settings) -> Result<Voice, Failure> {
+    let is_trained = match desk.project() {
+        Ok(project) => args.run.is_some() || voice::newest(&project)?.is_some(),
+        Err(_) => args.run.is_some(),
+    };
+    if args.from_base && !is_trained {
+        return Voice::untrained(desk, settings);
+    }
+    Ok(Voice::open(desk, &desk.project()?, settings, args.run.as_deref())?.1)
 }
 
 fn prompt(args: &Args) -> Result<String, Failure> {

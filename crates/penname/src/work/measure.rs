@@ -29,13 +29,13 @@ const SCORE_ROWS: usize = 1024;
 /// Conversations answered at one time, if the cache has room for them.
 const SLOTS: usize = 64;
 
-/// Measures a voice and writes the report into its run.
+/// Measures a voice and writes the report into the run it was trained by.
 ///
 /// # Errors
 /// When the device fails, or the file system refuses.
 pub(crate) fn report(
     desk: &Desk,
-    voice: &mut Voice,
+    (run, voice): (&Run, &mut Voice),
     prepared: &Prepared,
     settings: &Settings,
 ) -> Result<Report, Failure> {
@@ -57,7 +57,7 @@ pub(crate) fn report(
         training: &training,
     };
     let report = measure(&evidence, &ReportSettings::default())?;
-    save(&voice.run, &report, [("base", &base), ("tuned", &tuned)])?;
+    save(run, &report, [("base", &base), ("tuned", &tuned)])?;
     Ok(report)
 }
 

@@ -7,6 +7,7 @@
 
 pub(crate) mod contract;
 pub(crate) mod corpus;
+pub(crate) mod data;
 pub(crate) mod drawing;
 pub(crate) mod export;
 pub(crate) mod measure;

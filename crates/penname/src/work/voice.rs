@@ -3,8 +3,9 @@
 use penname_engine::Precision;
 use penname_engine::backend::cpu::Cpu;
 use penname_infer::{Loading, Model, Weights};
-use penname_ledger::Run;
+use penname_ledger::event::Silent;
 use penname_ledger::run::Status;
+use penname_ledger::{Event, Run};
 use penname_model::peft::load_adapter;
 use penname_model::{Checkpoint, Residence};
 use penname_token::{Message, Renderer, Role, Template, template};
@@ -12,7 +13,7 @@ use penname_train::settings::Rounding;
 
 use super::contract::Contract;
 use super::training;
-use crate::base::Base;
+use crate::base::{self, Base};
 use crate::desk::Desk;
 use crate::failure::{Failure, Kind};
 use crate::project::Project;
@@ -21,8 +22,6 @@ use crate::settings::Settings;
 /// See the [module](self).
 #[derive(Debug)]
 pub(crate) struct Voice {
-    /// The run it was trained by.
-    pub(crate) run: Run,
     /// How it wants to be asked.
     pub(crate) contract: Contract,
     /// Messages to ids, as in training.
@@ -35,7 +34,7 @@ pub(crate) struct Voice {
 }
 
 impl Voice {
-    /// Opens the voice of a run, or of the newest one that is done.
+    /// Opens the voice of a run, or of the newest one that is done, with that run.
     ///
     /// # Errors
     /// When there is none, or it does not fit its base any more.
@@ -44,15 +43,10 @@ impl Voice {
         project: &Project,
         settings: &Settings,
         name: Option<&str>,
-    ) -> Result<Self, Failure> {
+    ) -> Result<(Run, Self), Failure> {
         let Parts { run, contract, base, renderer } = parts(desk, project, settings, name)?;
         let mut device = desk.device();
-        let precision =
-            match training::precision(&settings.train.precision, &device, &penname_ledger::event::Silent)? {
-                Rounding::Bf16 => Precision::Bf16,
-                Rounding::F32 => Precision::F32,
-            };
-        let loading = Loading { precision, keeping: contract.base_weights.into() };
+        let loading = loading(&contract, settings, &device)?;
         let (weights, base) = if contract.full {
             let trained = Checkpoint::open(run.adapter())?;
             let weights = Weights::load(&trained, None, loading, &mut device)?;
@@ -68,7 +62,23 @@ impl Voice {
             };
             (weights, None)
         };
-        Ok(Self { run, contract, renderer, device, base, weights })
+        Ok((run, Self { contract, renderer, device, base, weights }))
+    }
+
+    /// Opens the model the settings name as it is, before anything of it was trained here.
+    ///
+    /// # Errors
+    /// When it cannot be had.
+    pub(crate) fn untrained(desk: &Desk, settings: &Settings) -> Result<Self, Failure> {
+        let base = Base::open(desk, settings)?;
+        desk.witness().see(&Event::Choice(base.template.clone()));
+        let (name, named) = (settings.base.clone(), base::named(desk, settings));
+        let mut device = desk.device();
+        let base_weights = training::base(&settings.train, &device, &Silent)?;
+        let contract = Contract::new(name, &base, &named, base_weights, settings);
+        let loading = loading(&contract, settings, &device)?;
+        let weights = Weights::load(&base.checkpoint, None, loading, &mut device)?;
+        Ok(Self { contract, renderer: base.renderer, device, base: None, weights })
     }
 
     /// The voice.
@@ -90,6 +100,16 @@ impl Voice {
     pub(crate) fn context(&self) -> usize {
         self.weights.config().context
     }
+}
+
+/// How the weights of a voice are loaded: kept as they were when it was trained, multiplied as is fastest here.
+fn loading(contract: &Contract, settings: &Settings, device: &Cpu) -> Result<Loading, Failure> {
+    let rounding = training::precision(&settings.train.precision, device, &Silent)?;
+    let precision = match rounding {
+        Rounding::Bf16 => Precision::Bf16,
+        Rounding::F32 => Precision::F32,
+    };
+    Ok(Loading { precision, keeping: contract.base_weights.into() })
 }
 
 /// What a voice is made of, before any weight is loaded.
@@ -137,11 +157,21 @@ fn find(project: &Project, name: Option<&str>) -> Result<Run, Failure> {
     if let Some(name) = name {
         return Ok(Run::open(&project.runs(), name)?);
     }
+    newest(project)?.ok_or_else(|| {
+        Failure::new(Kind::Usage, "no run has been trained to its end here")
+            .hint("train one with `penname make`, or ask the base model with `penname write --from-base`")
+    })
+}
+
+/// The newest run that is done, if there is one.
+///
+/// # Errors
+/// When the folder of runs cannot be read.
+pub(crate) fn newest(project: &Project) -> Result<Option<Run>, Failure> {
     for run in Run::list(&project.runs())? {
         if run.status()?.is_some_and(|row| row.status == Status::Done) {
-            return Ok(run);
+            return Ok(Some(run));
         }
     }
-    Err(Failure::new(Kind::Usage, "no run has been trained to its end here")
-        .hint("train one with `penname make`"))
+    Ok(None)
 }

@@ -124,3 +124,27 @@ fn the_doctor_finds_a_cache_that_cannot_be_written() {
     assert_eq!(said.code, 4, "{said:?}");
     assert!(said.out.contains("set PENNAME_HOME to a folder that can be written"), "{}", said.out);
 }
+
+#[test]
+fn a_base_is_asked_before_anything_is_trained_and_without_a_project() {
+    let bench = Bench::new();
+    let text: String = letters(8).into_iter().map(|(_, text)| text).collect();
+    tiny::write_taught_base(&bench.path("tiny"), &text);
+    let asked = [
+        "write",
+        "--from-base",
+        "--base",
+        "tiny",
+        "--greedy",
+        "--set",
+        "template=q-a",
+        "--set",
+        "write.max_tokens=6",
+    ];
+    let said = bench.run(&[&asked[..], &["Hello"]].concat());
+    assert_eq!(said.code, 0, "{said:?}");
+    assert!(!said.out.trim().is_empty(), "{said:?}");
+    assert_eq!(said.out, bench.run(&[&asked[..], &["Hello"]].concat()).out);
+    let said = bench.run(&["write", "--base", "tiny", "Hello"]);
+    assert_ne!(said.code, 0, "a voice needs a project: {said:?}");
+}

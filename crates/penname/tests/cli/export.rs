@@ -44,7 +44,7 @@ fn names(bench: &Bench, folder: &str) -> Vec<String> {
 fn every_format_is_written_checked_and_found_again() {
     let bench = trained("rank: 4");
     let formats = bench.json(&["export"]);
-    for format in result(&formats.1).as_array().unwrap() {
+    for format in result(&formats.1)["models"].as_array().unwrap() {
         let name = format["name"].as_str().unwrap();
         let (code, objects) = bench.json(&["export", name, "--offline"]);
         assert_eq!(code, 0, "{name}: {objects:?}");

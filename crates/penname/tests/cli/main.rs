@@ -12,6 +12,7 @@ mod help;
 mod killed;
 mod plan;
 mod prepare;
+mod recipes;
 mod review;
 mod scratch;
 mod settings;

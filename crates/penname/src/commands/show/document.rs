@@ -85,6 +85,7 @@ fn body(body: &Body, paint: Paint) -> String {
     let turn = |turn: &penname_corpus::document::Turn| {
         let speaker = match turn.speaker {
             Speaker::Voice => "voice",
+            Speaker::Aside => "voice, not learned",
             Speaker::Other => "other",
             Speaker::System => "system",
         };

@@ -19,7 +19,7 @@ mod llama2c;
 mod merged;
 mod ollama;
 mod peft;
-mod place;
+pub(crate) mod place;
 mod source;
 pub(crate) mod verify;
 

@@ -10,7 +10,7 @@ use crate::failure::{Failure, Kind};
 
 /// What a path holds, seen from an order.
 #[derive(Debug)]
-pub(super) enum Place {
+pub(crate) enum Place {
     /// This very export.
     Done(Box<Manifest>),
     /// Nothing, or an earlier export that may go.
@@ -21,7 +21,7 @@ pub(super) enum Place {
 ///
 /// # Errors
 /// When something lies there that no export made.
-pub(super) fn look(dir: &Path, order: &Order) -> Result<Place, Failure> {
+pub(crate) fn look(dir: &Path, order: &Order) -> Result<Place, Failure> {
     if fs::symlink_metadata(dir).is_err() {
         return Ok(Place::Free);
     }

@@ -142,6 +142,7 @@ mod tests {
                 Body::Turns(turns) => {
                     let name = |speaker| match speaker {
                         Speaker::Voice => "V",
+                        Speaker::Aside => "A",
                         Speaker::Other => "O",
                         Speaker::System => "S",
                     };

@@ -29,7 +29,8 @@ const TEXTS: &[&str] = &["text", "body", "content"];
 
 /// Every shape; the first that matches a record reads it.
 pub(in super::super) const ALL: &[Shape] = &[
-    // {"messages": [{"role", "content"}, …]}, as OpenAI's fine-tuning files have it.
+    // {"messages": [{"role", "content"}, …]}, as OpenAI's fine-tuning files have it; an answer with
+    // `"weight": 0` is not to be learned.
     Shape { matches: |v| has_turns(&v["messages"]), read: |v, notes| dialogue(&v["messages"], notes) },
     // {"conversations": [{"from", "value"}, …]}, as ShareGPT exports have it.
     Shape { matches: |v| has_turns(&v["conversations"]), read: share_gpt },
@@ -65,6 +66,9 @@ fn dialogue(list: &Value, notes: &mut Notes) -> (Kind, Body) {
         };
         let text = words(content, notes);
         match speaker(name) {
+            Some(Speaker::Voice) if turn["weight"].as_f64() == Some(0.0) => {
+                Some(Turn { speaker: Speaker::Aside, text })
+            }
             Some(speaker) => Some(Turn { speaker, text }),
             None => {
                 notes.dropped.push((Code::Role, "turns of unknown speakers", text));

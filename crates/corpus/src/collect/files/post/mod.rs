@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::talk::{Voices, missing};
 use super::{Format, Reading, Source, chars, json};
 use crate::Settings;
-use crate::document::{Body, Document, Kind, Reception, Speaker, Title, Turn};
+use crate::document::{Asked, Body, Document, Kind, Reception, Speaker, Title, Turn};
 use crate::provenance::{Author, Provenance};
 use crate::when;
 
@@ -107,6 +107,8 @@ struct Node {
     /// Whether the export says that its owner wrote it.
     is_own: bool,
     at: Option<i64>,
+    /// When it was fetched, as its file says.
+    collected_at: Option<String>,
     title: Option<String>,
     text: String,
     /// How it was received, as far as the source says; the delay follows from the tree.
@@ -321,6 +323,10 @@ impl Forest<'_> {
         document.reception = way.last().map(|idx| self.reception(*idx));
         document.thread = way.last().map(|idx| self.thread(*idx));
         document.provenance = way.last().map(|idx| self.provenance(*idx)).unwrap_or_default();
+        document.asked = way
+            .last()
+            .and_then(|idx| self.parents[*idx])
+            .map(|asked| Asked { provenance: self.provenance(asked), reception: self.reception(asked) });
         self.used.extend(way);
         reading.documents.push(document);
     }
@@ -335,6 +341,7 @@ impl Forest<'_> {
             native_id: Some(node.id.clone()).filter(|id| !id.is_empty()),
             author: (!author.name.is_empty()).then_some(author),
             created_at: node.at.map(when::show),
+            collected_at: node.collected_at.clone(),
             parent: node.parent.clone(),
             url: node.url.clone(),
         }

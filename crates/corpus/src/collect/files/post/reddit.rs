@@ -142,6 +142,7 @@ impl Found {
             also: Vec::new(),
             is_own: false,
             at: data["created_utc"].as_f64().and_then(when::from_number),
+            collected_at: None,
             title: is_post.then(|| text("title").to_owned()),
             text: if is_gone { String::new() } else { words.to_owned() },
             reception: Reception {

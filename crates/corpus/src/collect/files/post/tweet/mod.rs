@@ -60,6 +60,8 @@ pub(super) struct Tweet {
     names: Vec<String>,
     is_own: bool,
     at: Option<i64>,
+    /// When it was fetched, as the record says.
+    collected_at: Option<String>,
     text: String,
     likes: Option<u64>,
     reposts: Option<u64>,
@@ -168,6 +170,7 @@ fn node(tweet: Tweet, is_wanted: bool) -> Node {
         also: tweet.names,
         is_own: tweet.is_own,
         at: tweet.at,
+        collected_at: tweet.collected_at,
         title: None,
         url: None,
         reception: Reception {
