@@ -43,7 +43,7 @@ impl Reference {
     pub fn parse(typed: &str) -> Result<Self> {
         let path = Path::new(typed);
         if path.is_dir() {
-            return Ok(Self::Folder(path.to_path_buf()));
+            return Ok(local_folder(path));
         }
         if path.exists() {
             return local_file(typed);
@@ -104,6 +104,15 @@ pub(crate) fn is_gguf(name: &str) -> bool {
 pub(crate) fn is_inside(name: &str) -> bool {
     let plain = Path::new(name).components().all(|part| matches!(part, Component::Normal(_)));
     plain && !name.is_empty() && !name.contains(['\\', ':', '\0'])
+}
+
+/// A folder; where nothing but llama2.c's `model.bin` is in it, that file.
+fn local_folder(path: &Path) -> Reference {
+    let bin = path.join("model.bin");
+    match !path.join("config.json").exists() && is_llama2c(&bin) {
+        true => Reference::Llama2c(bin),
+        false => Reference::Folder(path.to_path_buf()),
+    }
 }
 
 fn local_file(typed: &str) -> Result<Reference> {
@@ -220,6 +229,12 @@ mod tests {
             penname_ledger::write::bytes(&path, &head).unwrap();
             assert_eq!(parse(&path), Reference::Llama2c(path));
         }
+        let bin = dir.path().join("model.bin");
+        penname_ledger::write::bytes(&bin, &[1_i32, 2, 3, 4, 5, 6, 7].map(i32::to_le_bytes).concat())
+            .unwrap();
+        assert_eq!(parse(dir.path()), Reference::Llama2c(bin));
+        penname_ledger::write::bytes(&dir.path().join("config.json"), b"{}").unwrap();
+        assert_eq!(parse(dir.path()), Reference::Folder(dir.path().into()));
         for (name, expected) in [("a.bin", "is a pickle"), ("a.safetensors", "the folder"), ("a", "GGUF")] {
             let path = dir.path().join(name);
             penname_ledger::write::bytes(&path, b"x").unwrap();
