@@ -5,7 +5,7 @@
 //! Drawing it is not timed.
 
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use penname_corpus::Settings;
 use penname_corpus::clean::Traits;
@@ -13,12 +13,12 @@ use penname_corpus::document::{Body, Document, Kind, Speaker, Turn};
 use penname_corpus::sieve::Sieve;
 use penname_ledger::write::{self, Atomic};
 use penname_ledger::{Seed, Stopwatch};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::machine;
 use super::text::Pen;
 use crate::screen::say;
-use crate::{Result, root};
+use crate::{Result, root, shell};
 
 /// What is timed.
 #[derive(Debug, clap::Args)]
@@ -35,6 +35,13 @@ pub(crate) struct Options {
     /// Write the text as JSON lines to this file, for other programs, and time nothing.
     #[arg(long, value_name = "FILE")]
     write: Option<PathBuf>,
+    /// A Python with what `bench/peers/requirements-dedup.txt` installs: datatrove looks for near
+    /// duplicates in the same text.
+    #[arg(long, value_name = "PATH")]
+    python: Option<PathBuf>,
+    /// Megabytes of the text that it is given.
+    #[arg(long, default_value_t = NonZeroUsize::new(50).unwrap_or(NonZeroUsize::MIN))]
+    peer_megabytes: NonZeroUsize,
     /// Print the figures as JSON.
     #[arg(long)]
     json: bool,
@@ -68,7 +75,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let alike = watch.seconds();
     write::remove_file(&path)?;
     let megabytes = drawn.bytes as f64 / 1e6;
-    let figures = json!({
+    let mut figures = json!({
         "machine": machine::cpu_name(),
         "megabytes": megabytes.round(),
         "documents": sifted.documents,
@@ -83,8 +90,25 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         "exact": sifted.found.exact,
         "near": sifted.found.near,
     });
+    if let Some(python) = &options.python {
+        figures["datatrove"] = peer(python, options)?;
+    }
     say(&if options.json { figures.to_string() } else { super::listed(&figures) });
     Ok(())
+}
+
+/// What datatrove's MinHash makes of the beginning of the same text.
+fn peer(python: &Path, options: &Options) -> Result<Value> {
+    let path = root().join("target/bench-corpus/peer.jsonl");
+    let mut drawn = Drawn { pen: Pen::new(Seed(options.seed)), n: 0, bytes: 0, last: Vec::new() };
+    written(&mut drawn, options.peer_megabytes.get() as u64 * 1_000_000, &path)?;
+    let work = root().join("target/bench-corpus");
+    let mut command = shell::command(python);
+    let output = shell::capture(command.arg("bench/peers/dedup.py").arg(&path).arg("--work").arg(work))?;
+    write::remove_file(&path)?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let line = text.lines().rfind(|line| line.starts_with('{')).ok_or("datatrove printed no figures")?;
+    Ok(serde_json::from_str(line)?)
 }
 
 fn round(x: f64) -> f64 {
@@ -92,7 +116,7 @@ fn round(x: f64) -> f64 {
 }
 
 /// A line of JSON for each document, with its words in one text.
-fn written(drawn: &mut Drawn, wanted: u64, path: &std::path::Path) -> Result<()> {
+fn written(drawn: &mut Drawn, wanted: u64, path: &Path) -> Result<()> {
     use std::io::Write;
     let mut file = Atomic::create(path)?;
     while drawn.bytes < wanted {
