@@ -28,7 +28,7 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     if let Ok(program) = std::env::current_exe() {
-        pdf::host(program, vec![READ_PDF.into()]);
+        pdf::host(program, vec![READ_PDF.into()], Vec::new());
     }
     let Some(writing) = first else {
         eprintln!("usage: prepare WRITING [OUTPUT]");

@@ -15,8 +15,10 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::account::Account;
+use crate::collect::files::pdf;
 use crate::collect::{self, Places};
 use crate::edit::Cut;
+use crate::issue::{Code, Issue};
 use crate::prepare::{Prepared, prepare_reviewed};
 use crate::review::Review;
 use crate::validate::Judge;
@@ -74,7 +76,9 @@ pub fn prepare_into<'a>(
     settings.check()?;
     let places = places.into();
     let order = order(places, settings, seed, review)?;
-    if let Found::Done(manifest) = Manifest::find(dir, &order.key()) {
+    if let Found::Done(manifest) = Manifest::find(dir, &order.key())
+        && !may_open(dir)
+    {
         let reason = format!("made from the same writing and settings on {}", manifest.made_at);
         witness.see(&Event::Skipped { stage: STAGE.to_owned(), reason });
         return load(dir);
@@ -85,6 +89,13 @@ pub fn prepare_into<'a>(
     save(&prepared, order, watch.seconds(), dir)?;
     witness.see(&Event::Finished { stage: STAGE.to_owned(), seconds: watch.seconds() });
     Ok(prepared)
+}
+
+/// Whether a file that was under a lock may open now. Passwords are no part of an order, because they are
+/// written down nowhere, not even as a hash.
+fn may_open(dir: &Path) -> bool {
+    let issues = || read_lines::<Issue>(&dir.join("issues.jsonl")).unwrap_or_default();
+    pdf::has_passwords() && issues().iter().any(|issue| issue.code == Code::Locked)
 }
 
 /// Writes a corpus to `dir`, replacing what is there, all of it or none.

@@ -33,10 +33,10 @@ fn run_typed() -> u8 {
             return u8::try_from(told.exit_code()).unwrap_or(Kind::Usage.code());
         }
     };
-    if let Ok(program) = std::env::current_exe() {
-        pdf::host(program, vec!["read-pdf".into()]);
-    }
     let desk = Desk::new(cli.global);
+    if let Ok(program) = std::env::current_exe() {
+        pdf::host(program, vec!["read-pdf".into()], desk.environment.pdf_passwords.clone());
+    }
     let done = match cli.command {
         Some(command) => command.run(&desk),
         None => {

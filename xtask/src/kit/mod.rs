@@ -189,7 +189,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         return Err(format!("there is nothing at `{}`", path.display()).into());
     }
     if let Ok(program) = std::env::current_exe() {
-        penname_corpus::collect::files::pdf::host(program, vec!["read-pdf".into()]);
+        penname_corpus::collect::files::pdf::host(program, vec!["read-pdf".into()], Vec::new());
     }
     let inputs = Inputs::new(options);
     let (mut n_passed, mut n_failed, mut n_skipped) = (0, 0, 0);

@@ -165,7 +165,7 @@ fn with_children() {
         let example = own.parent().unwrap().with_file_name("examples").join("prepare");
         let program = example.with_extension(own.extension().unwrap_or_default());
         assert!(program.exists(), "{} is not there: cargo test builds it", program.display());
-        pdf::host(program, vec!["--read-pdf".into()]);
+        pdf::host(program, vec!["--read-pdf".into()], vec!["wrong".to_owned(), "kettle".to_owned()]);
     });
 }
 
@@ -213,6 +213,47 @@ fn words_are_found_in_pdf_and_every_odd_file_gets_a_verdict() {
         7 page.pdf Bad Binary: not a PDF: looks like an HTML page (404?)
         8 cyclic.pdf Bad Pdf: the PDF has no pages
         9 noise.pdf Bad Pdf: the PDF has no pages
+    "#]],
+    );
+}
+
+/// The same file under a lock.
+fn locked(bytes: &[u8], owner: &str, user: &str) -> Vec<u8> {
+    let mut document = lopdf::Document::load_mem(bytes).unwrap();
+    let id = || lopdf::Object::string_literal(*b"sixteen letters!");
+    document.trailer.set("ID", lopdf::Object::Array(vec![id(), id()]));
+    let lock = lopdf::EncryptionVersion::V2 {
+        document: &document,
+        owner_password: owner,
+        user_password: user,
+        key_length: 128,
+        permissions: lopdf::Permissions::empty(),
+    };
+    let lock = lopdf::EncryptionState::try_from(lock).unwrap();
+    document.encrypt(&lock).unwrap();
+    let mut out = Vec::new();
+    document.save_to(&mut out).unwrap();
+    out
+}
+
+#[test]
+fn locks_open_with_a_password_that_is_known_and_owners_locks_without_one() {
+    with_children();
+    let open = pdf_of(&[&["It sings at night and I let it."]]);
+    let files: &[(&str, &[u8])] = &[
+        ("1 owner.pdf", &locked(&open, "secret", "")),
+        ("2 known.pdf", &locked(&open, "secret", "kettle")),
+        ("3 unknown.pdf", &locked(&open, "secret", "teapot")),
+    ];
+    let mut settings = Settings { max_bad_share: 1.0, ..Settings::default() };
+    settings.dedupe.exact = false;
+    check(
+        files,
+        &settings,
+        expect![[r#"
+        1 owner.pdf: "It sings at night and I let it."
+        2 known.pdf: "It sings at night and I let it."
+        3 unknown.pdf Bad Locked: the PDF needs a password: put it into the variable PENNAME_PDF_PASSWORDS (several: one a line), or save a copy without one
     "#]],
     );
 }

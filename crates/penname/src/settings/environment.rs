@@ -57,6 +57,8 @@ pub(crate) struct Environment {
     pub(crate) secrets: Secrets,
     /// Proxy between here and the hub. Never shown: it may hold a password.
     pub(crate) proxy: From<Option<String>>,
+    /// What opens PDF files that are locked, tried one after the other.
+    pub(crate) pdf_passwords: Vec<String>,
     /// The program that people change texts with.
     pub(crate) editor: Option<OsString>,
     /// Whether colour is unwanted.
@@ -78,6 +80,9 @@ impl Environment {
                 From::environment(Some(Token::new(&secret)), "HF_TOKEN")
             }),
             secrets: Secrets::find(text),
+            pdf_passwords: text("PENNAME_PDF_PASSWORDS")
+                .map(|lines| lines.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect())
+                .unwrap_or_default(),
             proxy: proxy(),
             editor: read("VISUAL").or_else(|| read("EDITOR")),
             no_color: read("NO_COLOR").is_some(),

@@ -2,7 +2,7 @@
 //!
 //! The program that uses this crate says with [`host`] how such a process is started; it must do
 //! nothing but call [`serve`]. Both ends speak over the pipes: a line that names the engine and the
-//! bytes of the file go in, one line of JSON comes out. The child limits its own memory and time, and
+//! passwords there are, and the bytes of the file go in; one line of JSON comes out. The child limits its own memory and time, and
 //! is killed when it takes longer all the same.
 
 use std::ffi::OsString;
@@ -36,11 +36,25 @@ static HOST: OnceLock<Host> = OnceLock::new();
 struct Host {
     program: PathBuf,
     arguments: Vec<OsString>,
+    passwords: Vec<String>,
 }
 
-/// Says how a process is started that does nothing but [`serve`]. Only the first call counts.
-pub fn host(program: PathBuf, arguments: Vec<OsString>) {
-    let _first = HOST.set(Host { program, arguments });
+/// Says how a process is started that does nothing but [`serve`], and which passwords are tried on a
+/// file that needs one. Only the first call counts.
+pub fn host(program: PathBuf, arguments: Vec<OsString>, passwords: Vec<String>) {
+    let _first = HOST.set(Host { program, arguments, passwords });
+}
+
+/// Whether there are passwords to try.
+pub(crate) fn has_passwords() -> bool {
+    HOST.get().is_some_and(|host| !host.passwords.is_empty())
+}
+
+/// What a child is asked to do.
+#[derive(Debug, Serialize, Deserialize)]
+struct Request {
+    engine: String,
+    passwords: Vec<String>,
 }
 
 /// What an engine found.
@@ -88,11 +102,11 @@ pub fn serve() {
     let mut bytes = Vec::new();
     let read = std::io::stdin().lock().read_to_end(&mut bytes);
     let end = bytes.iter().position(|byte| *byte == b'\n').unwrap_or(0);
-    let name = String::from_utf8_lossy(&bytes[..end]).into_owned();
-    let Some(engine) = engine::ALL.iter().find(|engine| engine.name == name).filter(|_| read.is_ok()) else {
+    let Some(request) = serde_json::from_slice::<Request>(&bytes[..end]).ok().filter(|_| read.is_ok()) else {
         return;
     };
-    let answer = match (engine.read)(&bytes[end + 1..]) {
+    let Some(engine) = engine::ALL.iter().find(|engine| engine.name == request.engine) else { return };
+    let answer = match (engine.read)(&bytes[end + 1..], &request.passwords) {
         Ok(pages) => Answer::found(pages.texts, pages.pictures),
         Err(Broken::Locked) => Answer { is_locked: true, ..Answer::default() },
         Err(Broken::Damaged(why)) => Answer { why: Some(why), ..Answer::default() },
@@ -128,7 +142,8 @@ pub(super) fn ask(engine: &str, bytes: &[u8]) -> Result<Answer, Fault> {
         .stderr(Stdio::null())
         .spawn()
         .map_err(|error| Fault::NoChild(error.to_string()))?;
-    let (status, out) = talk(child, engine, bytes);
+    let request = Request { engine: engine.to_owned(), passwords: host.passwords.clone() };
+    let (status, out) = talk(child, &serde_json::json!(request).to_string(), bytes);
     let line = out.lines().rev().find_map(|line| line.strip_prefix(MARK));
     let answer: Option<Answer> = line.and_then(|line| serde_json::from_str(line).ok());
     match (answer, status) {
@@ -142,7 +157,7 @@ pub(super) fn ask(engine: &str, bytes: &[u8]) -> Result<Answer, Fault> {
 
 /// Writes to a child and reads from it, both at once, until it ends or its time is over; how it
 /// ended is nothing where it was stopped.
-fn talk(mut child: Child, engine: &str, bytes: &[u8]) -> (Option<ExitStatus>, String) {
+fn talk(mut child: Child, request: &str, bytes: &[u8]) -> (Option<ExitStatus>, String) {
     let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
     let mut out = Vec::new();
     // Two pipes and a clock are waited for at once. The threads end with the child.
@@ -151,7 +166,7 @@ fn talk(mut child: Child, engine: &str, bytes: &[u8]) -> (Option<ExitStatus>, St
             let Some(mut stdin) = stdin else { return };
             // A child that ends early closes the pipe; its status says why.
             let _closed =
-                stdin.write_all(format!("{engine}\n").as_bytes()).and_then(|()| stdin.write_all(bytes));
+                stdin.write_all(format!("{request}\n").as_bytes()).and_then(|()| stdin.write_all(bytes));
         });
         let reading = scope.spawn(|| {
             let mut read = Vec::new();

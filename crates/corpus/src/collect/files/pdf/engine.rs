@@ -1,6 +1,6 @@
 //! The engines that find the words of a PDF, in the order in which they are asked.
 
-use lopdf::{Document, Object};
+use lopdf::{Document, LoadOptions, Object};
 
 use super::repair;
 
@@ -12,8 +12,8 @@ pub(super) struct Engine {
     pub(super) reason: &'static str,
     /// Whether it mends a file before it reads it.
     pub(super) is_repair: bool,
-    /// The pages of a file.
-    pub(super) read: fn(&[u8]) -> Result<Pages, Broken>,
+    /// The pages of a file, opened with one of these passwords if it needs one.
+    pub(super) read: fn(&[u8], &[String]) -> Result<Pages, Broken>,
 }
 
 /// The pages of a file: what is written on each, and whether it is a picture.
@@ -42,21 +42,36 @@ pub(super) const ALL: &[Engine] = &[
         name: "repair",
         reason: "it is a broken PDF",
         is_repair: true,
-        read: |bytes| read(&repair::repaired(bytes)),
+        read: |bytes, passwords| read(&repair::repaired(bytes), passwords),
     },
 ];
 
-fn read(bytes: &[u8]) -> Result<Pages, Broken> {
+/// Tries the empty password, which opens files whose owner forbade printing and not reading, then those
+/// that are known.
+fn read(bytes: &[u8], passwords: &[String]) -> Result<Pages, Broken> {
+    let start = bytes.windows(5).position(|window| window == b"%PDF-").unwrap_or(0);
+    let mut found = read_with(&bytes[start..], "");
+    for password in passwords {
+        if found.as_ref().err() != Some(&Broken::Locked) {
+            break;
+        }
+        found = read_with(&bytes[start..], password);
+    }
+    found
+}
+
+fn read_with(bytes: &[u8], password: &str) -> Result<Pages, Broken> {
     let damaged = |error: lopdf::Error| match error {
-        lopdf::Error::Decryption(lopdf::encryption::DecryptionError::IncorrectPassword)
-        | lopdf::Error::InvalidPassword => Broken::Locked,
+        lopdf::Error::Decryption(_) | lopdf::Error::InvalidPassword => Broken::Locked,
         other => Broken::Damaged(other.to_string()),
     };
-    let start = bytes.windows(5).position(|window| window == b"%PDF-").unwrap_or(0);
-    let mut document = Document::load_mem(&bytes[start..]).map_err(damaged)?;
+    let mut document = match password {
+        "" => Document::load_mem(bytes),
+        word => Document::load_mem_with_options(bytes, LoadOptions::with_password(word)),
+    }
+    .map_err(damaged)?;
     if document.is_encrypted() {
-        // Owners' passwords forbid printing, not reading; a user's password is another matter.
-        document.decrypt("").map_err(damaged)?;
+        document.decrypt(password).map_err(damaged)?;
     }
     let mut pages = Pages::default();
     for (number, id) in document.get_pages() {

@@ -10,6 +10,7 @@ mod page;
 mod repair;
 mod verdict;
 
+pub(crate) use self::child::has_passwords;
 pub use self::child::{host, serve};
 
 use self::child::{Answer, Fault};

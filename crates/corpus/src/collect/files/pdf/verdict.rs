@@ -4,7 +4,7 @@ use super::child::{Answer, Fault, SECONDS};
 use crate::issue::{Code, Severity};
 
 /// What to do about a lock.
-pub(super) const LOCKED: &str = "the PDF needs a password: open it with a viewer and save a copy without one";
+pub(super) const LOCKED: &str = "the PDF needs a password: put it into the variable PENNAME_PDF_PASSWORDS (several: one a line), or save a copy without one";
 /// Letters below which a page is empty.
 const MIN_LETTERS: usize = 12;
 /// Share of characters that are no letters, digits, blanks or marks from which text is rubble.
