@@ -55,6 +55,14 @@ pub struct Cut {
     pub becomes: String,
 }
 
+impl Cut {
+    /// The counts without the words.
+    pub(crate) fn forget_sample(&mut self) {
+        self.sample.clear();
+        self.becomes.clear();
+    }
+}
+
 /// A text after its edits, and what they did.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Edited {

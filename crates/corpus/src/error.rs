@@ -121,6 +121,12 @@ pub enum Error {
         /// What the reader said.
         why: String,
     },
+    /// A plan or the shards made by it that cannot be used.
+    #[error("the shards cannot be used: {what}")]
+    Shard {
+        /// What is wrong with them.
+        what: String,
+    },
     /// A decision about an example that cannot be applied.
     #[error("the decision was not taken: {what}")]
     Review {

@@ -1,14 +1,15 @@
 //! A folder of writing in, examples and their account out: the whole flow on one page.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use penname_ledger::{Choice, Event, Seed, Witness};
 use penname_token::Example;
 
 use crate::account::{Account, Tally};
-use crate::collect::{Places, collect};
+use crate::collect::{Collected, Places, collect};
 use crate::compose::compose;
-use crate::dedupe::{Bands, dedupe};
+use crate::dedupe::{Bands, Found, Signature, dedupe_signed};
 use crate::document::{Document, Fate};
 use crate::edit::Cut;
 use crate::issue::{Code, Issue, Severity};
@@ -69,29 +70,62 @@ pub fn prepare_reviewed<'a>(
 ) -> Result<Prepared, Error> {
     settings.check()?;
     let places = places.into();
-    let collected = collect(places, settings, witness)?;
+    let mut gathered = Gathered { collected: collect(places, settings, witness)?, ..Gathered::default() };
+    gathered.validate(settings)?;
+    complete(gathered, places.writing, &Wanted { settings, seed, review }, witness)
+}
+
+/// Documents that are read, cleaned and judged.
+#[derive(Debug, Default)]
+pub(crate) struct Gathered {
+    pub(crate) collected: Collected,
+    pub(crate) verdicts: Verdicts,
+    /// What rules masked.
+    pub(crate) masked: Tally,
+    /// What is compared of each, where it was made already.
+    pub(crate) signed: Option<Vec<Option<Signature>>>,
+}
+
+impl Gathered {
+    /// Asks every rule about every document.
+    fn validate(&mut self, settings: &Settings) -> Result<(), Error> {
+        let judge = Judge::new(&settings.validate)?;
+        for document in &mut self.collected.documents {
+            judge.judge(document, &mut self.verdicts, &mut self.masked, &mut self.collected.cuts);
+        }
+        Ok(())
+    }
+}
+
+/// What is made of them.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wanted<'a> {
+    pub(crate) settings: &'a Settings,
+    pub(crate) seed: Seed,
+    pub(crate) review: &'a Review,
+}
+
+/// Holds out, leaves out what is there twice, makes examples and the account.
+///
+/// # Errors
+/// When nothing is left to learn from.
+pub(crate) fn complete(
+    gathered: Gathered,
+    writing: &Path,
+    wanted: &Wanted<'_>,
+    witness: &dyn Witness,
+) -> Result<Prepared, Error> {
+    let Gathered { collected, verdicts, masked, signed } = gathered;
+    let Wanted { settings, seed, review } = *wanted;
     let (n_files, mut issues, mut choices) = (collected.n_files, collected.issues, collected.choices);
     let mut documents = collected.documents;
     let mut account = Account { given: collected.given, ..Account::default() };
     account.absorb(&collected.tally);
-
-    let mut cuts = collected.cuts;
-    choices.extend(validate(&mut documents, settings, &mut account, &mut cuts)?);
+    account.absorb(&masked);
+    choices.extend(verdicts.choices(&settings.validate));
     choices.push(split(&mut documents, settings, seed));
-    let duplicates = dedupe(&mut documents, &settings.dedupe);
-    if duplicates != Default::default() {
-        let value = format!("{} exact, {} near", duplicates.exact, duplicates.near);
-        let bands = Bands::at(settings.dedupe.jaccard);
-        let reason = format!(
-            "{} more left training because held-out text is like them; {} bands of {} rows find {:.0} % of the pairs at {}",
-            duplicates.leaks,
-            bands.bands,
-            bands.rows,
-            100.0 * bands.recall(settings.dedupe.jaccard),
-            settings.dedupe.jaccard,
-        );
-        choices.push(Choice::new("duplicates dropped", value, reason));
-    }
+    let duplicates = dedupe_signed(&mut documents, &settings.dedupe, signed);
+    choices.extend(told(&duplicates, settings));
 
     let (mut train, mut held_out) = (Vec::new(), Vec::new());
     for document in &mut documents {
@@ -105,31 +139,33 @@ pub fn prepare_reviewed<'a>(
         });
     }
     if train.is_empty() {
-        let (path, files) = (places.writing.to_owned(), n_files);
+        let (path, files) = (writing.to_owned(), n_files);
         let (why, issues) = (reasons(&documents), issues.len());
         return Err(Error::Nothing { path, files, documents: documents.len(), why, issues });
     }
     choices.iter().for_each(|choice| witness.see(&Event::Choice(choice.clone())));
     warn(&issues, witness);
-    let cuts = cuts.into_values().collect();
+    let cuts = collected.cuts.into_values().collect();
     let would = collected.would.into_values().collect();
     Ok(Prepared { train, held_out, documents, account, cuts, would, issues, choices })
 }
 
-/// Asks every rule about every document, and says what was rejected.
-fn validate(
-    documents: &mut [Document],
-    settings: &Settings,
-    account: &mut Account,
-    cuts: &mut BTreeMap<String, Cut>,
-) -> Result<Vec<Choice>, Error> {
-    let judge = Judge::new(&settings.validate)?;
-    let (mut verdicts, mut tally) = (Verdicts::default(), Tally::default());
-    for document in documents {
-        judge.judge(document, &mut verdicts, &mut tally, cuts);
+/// What was there twice, where anything was.
+fn told(duplicates: &Found, settings: &Settings) -> Option<Choice> {
+    if *duplicates == Found::default() {
+        return None;
     }
-    account.absorb(&tally);
-    Ok(verdicts.choices(&settings.validate))
+    let value = format!("{} exact, {} near", duplicates.exact, duplicates.near);
+    let bands = Bands::at(settings.dedupe.jaccard);
+    let reason = format!(
+        "{} more left training because held-out text is like them; {} bands of {} rows find {:.0} % of the pairs at {}",
+        duplicates.leaks,
+        bands.bands,
+        bands.rows,
+        100.0 * bands.recall(settings.dedupe.jaccard),
+        settings.dedupe.jaccard,
+    );
+    Some(Choice::new("duplicates dropped", value, reason))
 }
 
 /// Makes the examples of one document and enters its characters into the account.
@@ -147,6 +183,7 @@ fn settle(
     }
     let mut made = compose(document, settings);
     review.apply(&mut made);
+    made.leave_unallowed();
     account.absorb(&made.tally);
     account.repeated += made.repeated;
     issues.extend(made.issues);

@@ -83,6 +83,11 @@ impl Project {
         self.dir.join("review")
     }
 
+    /// Who and what is to be forgotten: a line each.
+    pub(crate) fn forgotten(&self) -> PathBuf {
+        self.dir.join(penname_corpus::forget::FILE)
+    }
+
     /// What was made for other programs.
     pub(crate) fn exports(&self) -> PathBuf {
         self.dir.join("exports")

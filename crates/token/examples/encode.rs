@@ -54,7 +54,8 @@ fn render(renderer: &Renderer, messages: Vec<Message>) -> Result<Value, Failure>
         return Ok(json!({ "text": text, "prompt": renderer.prompt(&messages)? }));
     }
     let text = renderer.template().render(&messages, false)?;
-    let example = Example { id: "line".to_owned(), document: "stdin".to_owned(), messages };
+    let example =
+        Example { id: "line".to_owned(), document: "stdin".to_owned(), messages, ..Example::default() };
     let sequence = renderer.render(&example)?;
     let skipped = sequence.n_turns_skipped;
     let trained = sequence.explain(renderer.tokenizer()).into_iter().filter(|span| span.trained);

@@ -3,7 +3,7 @@
 //! Everything that turns a conversation into something a model can learn from
 //! happens here, once, and nowhere else. In the order of the flow:
 //!
-//! 1. [`message`]: an [`Example`] is a conversation with its provenance.
+//! 1. [`message`]: an [`Example`] is a conversation with its provenance and its [`rights`].
 //! 2. [`template`]: a [`Template`] writes a conversation the way one model
 //!    expects to read it.
 //! 3. [`tokenizer`]: a [`Tokenizer`] turns text into ids; text that merely
@@ -29,6 +29,7 @@ pub mod learn;
 pub mod message;
 pub mod pack;
 pub mod render;
+pub mod rights;
 pub mod running;
 pub mod sentencepiece;
 pub mod sequence;
@@ -42,6 +43,7 @@ pub use error::Error;
 pub use message::{Example, Message, Role};
 pub use pack::{IGNORE, Pack, pack_in_order, pack_tightly};
 pub use render::{Renderer, TooLong};
+pub use rights::Rights;
 pub use sequence::{Sequence, Span};
 pub use shard::Shard;
 pub use stream::TextStream;

@@ -6,6 +6,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::rights::Rights;
+
 /// The speaker of a turn, as chat templates name them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -55,7 +57,7 @@ impl Message {
 }
 
 /// A conversation worth learning, with where it came from.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Example {
     /// Stable name: the hash of the messages and the document they came from.
     pub id: String,
@@ -63,6 +65,9 @@ pub struct Example {
     pub document: String,
     /// The turns, in order.
     pub messages: Vec<Message>,
+    /// The narrowest rights of all that is in it.
+    #[serde(default)]
+    pub rights: Rights,
 }
 
 impl Example {

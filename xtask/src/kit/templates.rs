@@ -128,7 +128,7 @@ fn is_cut(renderer: &Renderer, messages: Vec<Message>, expected: &[u32]) -> Resu
     }
     let found = if answered {
         let prompt = renderer.prompt(&messages[..messages.len() - 1])?;
-        let example = Example { id: String::new(), document: String::new(), messages };
+        let example = Example { messages, ..Example::default() };
         match renderer.render(&example) {
             Err(Verdict::PromptDiffers { .. }) => return Ok(true),
             Err(verdict) => return Err(verdict.to_string().into()),

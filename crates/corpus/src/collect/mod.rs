@@ -22,6 +22,7 @@ use crate::account::Tally;
 use crate::clean::Plan;
 use crate::document::Document;
 use crate::edit::Cut;
+use crate::forget::Forgotten;
 use crate::issue::{Code, Issue, Severity};
 use crate::{Error, Settings};
 
@@ -49,26 +50,30 @@ pub struct Collected {
     pub n_files: usize,
     /// Documents of each format.
     pub n_documents: BTreeMap<&'static str, usize>,
+    /// What was left out because it is to be forgotten: names of documents, by file.
+    pub forgotten: BTreeMap<String, Vec<String>>,
 }
 
-/// Where writing lies.
+/// Where writing lies, and what of it is not to be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Places<'a> {
     /// The folder of writing, or one file.
     pub writing: &'a Path,
     /// The folder in which network sources have their folders.
     pub fetched: Option<&'a Path>,
+    /// What is forgotten, if anything is.
+    pub forgotten: Option<&'a Forgotten>,
 }
 
 impl<'a> From<&'a Path> for Places<'a> {
     fn from(writing: &'a Path) -> Self {
-        Self { writing, fetched: None }
+        Self { writing, fetched: None, forgotten: None }
     }
 }
 
 impl<'a> From<&'a PathBuf> for Places<'a> {
     fn from(writing: &'a PathBuf) -> Self {
-        Self { writing, fetched: None }
+        Self { writing, fetched: None, forgotten: None }
     }
 }
 
@@ -103,14 +108,17 @@ fn roots<'a>(places: Places<'_>, sources: &'a [Source]) -> Result<Vec<Root<'a>>,
 /// # Errors
 /// When the folder is missing or cannot be listed. A file that cannot be read counts by its name.
 pub fn digest<'a>(places: impl Into<Places<'a>>, settings: &Settings) -> Result<Hash, Error> {
-    let roots = roots(places.into(), &settings.sources)?;
+    let places = places.into();
+    let roots = roots(places, &settings.sources)?;
     let files = roots.iter().flat_map(|root| &root.walked.files);
-    let parts: Vec<Vec<u8>> = files
+    let mut parts: Vec<Vec<u8>> = files
         .flat_map(|file| {
             let content = Hash::of_file(&file.path).map(|hash| hash.as_bytes().to_vec()).unwrap_or_default();
             [file.name.as_bytes().to_vec(), content]
         })
         .collect();
+    // Nothing is added where nothing is forgotten.
+    parts.extend(places.forgotten.and_then(Forgotten::digest).map(|digest| digest.as_bytes().to_vec()));
     Ok(Hash::of_parts(parts.iter().map(Vec::as_slice)))
 }
 
@@ -142,6 +150,7 @@ pub fn collect<'a>(
             scripts: &scripts,
             plan: &plan,
             source: root.source,
+            forgotten: places.forgotten,
             joined: std::cell::RefCell::default(),
         };
         let n_before = collected.documents.len();
@@ -155,9 +164,23 @@ pub fn collect<'a>(
         reader.finish(n_before, &mut collected);
     }
     witness.see(&Event::progress("reading", n_files as u64, n_files as u64, Unit::Items));
+    conclude(collected, formats, places, settings)
+}
+
+/// Says what was decided, and refuses what is bad beyond measure.
+fn conclude(
+    mut collected: Collected,
+    formats: BTreeMap<(&'static str, String), Seen>,
+    places: Places<'_>,
+    settings: &Settings,
+) -> Result<Collected, Error> {
     collected.choices = formats.into_iter().map(|(format, seen)| seen.choice(format)).collect();
     collected.choices.extend(join_choice(&collected.cuts));
     refuse_if_too_many_bad(&collected, settings.max_bad_share)?;
+    if let Some(forgotten) = places.forgotten {
+        let hide = |issue: &mut Issue| issue.detail = forgotten.without_names(&issue.detail);
+        collected.issues.iter_mut().for_each(hide);
+    }
     Ok(collected)
 }
 

@@ -21,12 +21,10 @@ use crate::clean::{Plan, Scope, Traits, profile};
 use crate::document::{Document, Encoding};
 use crate::edit::{self, Cut};
 use crate::encoding::{self, Decoded};
+use crate::forget::{FORGOTTEN, Forgotten};
 use crate::issue::{Code, Issue, Severity};
-use crate::rights::{Claim, Grant, Rights};
+use crate::rights::{Claim, Grant, Rights, UNALLOWED};
 use crate::settings::{self, Settings};
-
-/// Reason for what the settings forbid to learn from.
-const UNALLOWED: &str = "rights do not allow learning";
 
 /// How files were read, by format and reason.
 type Formats = BTreeMap<(&'static str, String), Seen>;
@@ -40,6 +38,8 @@ pub(super) struct Reader<'a> {
     pub(super) plan: &'a Plan,
     /// The network source whose answers are read, where they are.
     pub(super) source: Option<&'a fetch::Source>,
+    /// What is not to be read.
+    pub(super) forgotten: Option<&'a Forgotten>,
     /// Files that are told together once all are read.
     pub(super) joined: RefCell<Joined>,
 }
@@ -208,9 +208,6 @@ impl Reader<'_> {
     ) {
         for document in &mut collected.documents[n_before..] {
             document.rights = self.rights(&document.path);
-            if let Some(source) = self.source {
-                document.come_from(&source.id);
-            }
             if let Some(known) = known(&document.path) {
                 document.encoding.clone_from(&known.encoding);
                 document.flags.extend(known.flags.iter().cloned());
@@ -272,7 +269,17 @@ impl Reader<'_> {
             collected.issues.push(Issue::new(place, Code::NoRecords, Severity::Bad, detail));
         }
         let Reading { documents, tally, issues } = reading;
-        for document in documents {
+        for mut document in documents {
+            if let Some(source) = self.source {
+                document.come_from(&source.id);
+            }
+            if self.forgotten.is_some_and(|forgotten| forgotten.fits(&document).is_some()) {
+                collected.tally.drop(FORGOTTEN, document.chars());
+                collected.forgotten.entry(document.path).or_default().push(document.uid);
+                // What rules cut of the whole file may have been theirs.
+                cuts.values_mut().for_each(Cut::forget_sample);
+                continue;
+            }
             let traits = traits(&document.path);
             let document = self.plan.clean(document, &traits, &mut cuts);
             for text in document.texts() {

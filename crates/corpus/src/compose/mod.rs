@@ -15,6 +15,7 @@ use crate::Settings;
 use crate::account::Tally;
 use crate::document::{Body, Document};
 use crate::issue::{Code, Issue, Severity};
+use crate::rights::{Grant, UNALLOWED};
 
 /// One way to make examples.
 #[derive(Debug)]
@@ -84,7 +85,23 @@ impl Made {
             messages.insert(0, Message::new(Role::System, persona.clone()));
         }
         let id = id(document, &messages);
-        self.examples.push(Example { id, document: document.uid.clone(), messages });
+        let (uid, rights) = (document.uid.clone(), document.rights);
+        self.examples.push(Example { id, document: uid, messages, rights });
+    }
+
+    /// Leaves out examples of which a part may not be learned from.
+    pub(crate) fn leave_unallowed(&mut self) {
+        let n_before = self.examples.len();
+        let (mut lost, allowed) = (0, |example: &Example| example.rights.train != Grant::No);
+        self.examples.retain(|example| {
+            lost += if allowed(example) { 0 } else { example.trained_chars() as u64 };
+            allowed(example)
+        });
+        self.voice = self.voice.saturating_sub(lost);
+        self.tally.drop(UNALLOWED, lost);
+        if n_before > 0 && self.examples.is_empty() {
+            self.tally.drop(UNALLOWED, std::mem::take(&mut self.prompt));
+        }
     }
 
     /// Notes a document, or a part of one, that cannot be used.

@@ -47,12 +47,21 @@ impl Index {
     /// Remembers a document under a number. One that is dropped, or in which the voice says nothing,
     /// is passed over.
     pub fn add(&mut self, number: usize, document: &Document) {
-        let voice = document.voice();
-        if matches!(document.fate, Fate::Dropped(_)) || voice.trim().is_empty() {
-            return;
+        if Self::compares(document) {
+            let signed = self.sign(document);
+            self.take(number, signed);
         }
-        let signed = self.sign(document);
-        self.take(number, signed);
+    }
+
+    /// Whether a document is compared at all.
+    pub(crate) fn compares(document: &Document) -> bool {
+        !matches!(document.fate, Fate::Dropped(_)) && !document.voice().trim().is_empty()
+    }
+
+    /// As [`Self::add`], with what somebody made of the same text by the same settings.
+    pub(crate) fn add_signed(&mut self, number: usize, document: &Document, of: Signature) {
+        let rank = Rank::of(document, &self.settings.keep);
+        self.take(number, Signed { exact: of.exact, keys: of.keys, rank });
     }
 
     /// What is remembered of a document, without remembering it: the part that may be done by many
@@ -130,6 +139,21 @@ impl Index {
             dropped.push((other.number, if leaks_out { LEAK } else { reason }));
         }
         n_dropped
+    }
+}
+
+/// What of a document does not depend on anything but its words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Signature {
+    /// The hash of its words.
+    pub(crate) exact: u128,
+    /// A key for each band.
+    pub(crate) keys: Vec<u64>,
+}
+
+impl From<Signed> for Signature {
+    fn from(signed: Signed) -> Self {
+        Self { exact: signed.exact, keys: signed.keys }
     }
 }
 

@@ -15,8 +15,9 @@ mod index;
 pub mod keep;
 mod near;
 pub mod semantic;
-mod shingle;
+pub(crate) mod shingle;
 
+pub(crate) use index::Signature;
 pub use index::{Index, Signed};
 pub use near::Bands;
 
@@ -27,6 +28,8 @@ use crate::settings;
 const EXACT: &str = "exact duplicates";
 const NEAR: &str = "near duplicates";
 const LEAK: &str = "duplicates of held-out text";
+/// All of them.
+pub(crate) const REASONS: [&str; 3] = [EXACT, NEAR, LEAK];
 
 /// What was found.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -41,8 +44,24 @@ pub struct Found {
 
 /// Marks all but one document of every cluster as dropped.
 pub fn dedupe(documents: &mut [Document], settings: &settings::Dedupe) -> Found {
+    dedupe_signed(documents, settings, None)
+}
+
+/// As [`dedupe`], where what is compared of each document was made by others.
+pub(crate) fn dedupe_signed(
+    documents: &mut [Document],
+    settings: &settings::Dedupe,
+    signed: Option<Vec<Option<Signature>>>,
+) -> Found {
     let mut index = Index::new(settings);
-    documents.iter().enumerate().for_each(|(number, document)| index.add(number, document));
+    let mut signed = signed.map(Vec::into_iter);
+    for (number, document) in documents.iter().enumerate() {
+        match signed.as_mut().and_then(Iterator::next).flatten() {
+            Some(signature) if Index::compares(document) => index.add_signed(number, document, signature),
+            // What is not compared has no signature, and one that is missing is made.
+            _ => index.add(number, document),
+        }
+    }
     let (found, dropped) = index.decide(|number| documents.get(number).cloned());
     for (number, reason) in dropped {
         documents[number].fate = Fate::Dropped(reason.to_owned());

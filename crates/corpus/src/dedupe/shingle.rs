@@ -13,14 +13,14 @@ const CHARACTER_IS_WORD: char = '\u{2e80}';
 
 /// The words of a text in lower case, parted by single spaces; marks, blanks and case are gone.
 #[derive(Debug, Default)]
-pub(super) struct Words {
+pub(crate) struct Words {
     text: String,
     /// Where each word ends in the text.
     ends: Vec<usize>,
 }
 
 impl Words {
-    pub(super) fn of(text: &str) -> Self {
+    pub(crate) fn of(text: &str) -> Self {
         let mut words = Self { text: String::with_capacity(text.len()), ends: Vec::new() };
         let mut in_word = false;
         for c in text.chars() {
@@ -74,9 +74,19 @@ impl Words {
             let hash = |at: usize| xxh3_64(&self.text.as_bytes()[bounds[at]..bounds[at + run]]);
             return (0..(n_chars + 1).saturating_sub(run)).map(hash).collect();
         }
+        self.windows(WORDS)
+    }
+
+    /// The hashes of all runs of so many words.
+    pub(crate) fn windows(&self, n_words: usize) -> Vec<u64> {
         let words: Vec<u64> = self.iter().map(|word| xxh3_64(word.as_bytes())).collect();
         let join = |run: &[u64]| run.iter().fold(0u64, |sum, word| mix(sum.rotate_left(23) ^ word));
-        words.windows(WORDS).map(join).collect()
+        words.windows(n_words.max(1)).map(join).collect()
+    }
+
+    /// The words, parted by single spaces.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
     }
 }
 

@@ -31,7 +31,7 @@ mod tests;
 pub use catalogue::{Catalogue, Sheet};
 pub use desk::Desk;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use penname_ledger::Hash;
@@ -42,6 +42,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::compose::{Made, compose};
 use crate::document::{Document, Fate};
+use crate::forget::Forgotten;
 use crate::{Error, Settings};
 
 /// The name of the file in the folder of a review.
@@ -282,6 +283,39 @@ impl Review {
         }
         made.examples = kept;
     }
+}
+
+/// Takes words out of the record of a folder that stand in these documents or are forgotten: a change
+/// becomes a drop. Returns how many there were.
+///
+/// # Errors
+/// When the record cannot be read or written.
+pub fn forget(folder: &Path, documents: &BTreeSet<String>, forgotten: &Forgotten) -> Result<usize, Error> {
+    let path = folder.join(FILE);
+    if !path.exists() {
+        return Ok(0);
+    }
+    let (rows, _bad) = journal::read_all::<Decision>(&path)?;
+    let is_forgotten = |decision: &Decision, messages: &[Message]| {
+        documents.contains(&decision.document)
+            || messages.iter().any(|message| forgotten.fits_text(&message.content).is_some())
+    };
+    let (mut n, mut text) = (0, Vec::new());
+    for mut decision in rows {
+        if let Verdict::Edit { messages } = &decision.verdict
+            && is_forgotten(&decision, messages)
+        {
+            decision.verdict = Verdict::Drop;
+            n += 1;
+        }
+        // A decision is made of texts and numbers: there is nothing in it that JSON refuses.
+        text.extend(serde_json::to_vec(&decision).unwrap_or_default());
+        text.push(b'\n');
+    }
+    if n > 0 {
+        penname_ledger::write::bytes(&path, &text)?;
+    }
+    Ok(n)
 }
 
 /// The hash of an example with changed words: another than that of what was looked at.

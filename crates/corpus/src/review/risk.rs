@@ -172,7 +172,8 @@ mod tests {
     fn check(answer: &str, expected: &[&str]) {
         let document = Document::new("p", 0, Kind::Text, None, Body::Text(answer.to_owned()));
         let messages = vec![Message::new(Role::User, "Why?"), Message::new(Role::Assistant, answer)];
-        let example = Example { id: "e".into(), document: document.uid.clone(), messages };
+        let example =
+            Example { id: "e".into(), document: document.uid.clone(), messages, ..Example::default() };
         let names: Vec<&str> = signs(&document, &example).iter().map(|sign| sign.name).collect();
         assert_eq!(names, expected, "{answer:?}");
     }
@@ -198,7 +199,8 @@ mod tests {
         document.flags.push("unreadable front matter".into());
         document.reception = Some(Reception { score: Some(-3), ..Reception::default() });
         let messages = vec![Message::new(Role::Assistant, "The kettle sings on the hob.")];
-        let example = Example { id: "e".into(), document: document.uid.clone(), messages };
+        let example =
+            Example { id: "e".into(), document: document.uid.clone(), messages, ..Example::default() };
         let names: Vec<&str> = signs(&document, &example).iter().map(|sign| sign.name).collect();
         assert_eq!(names, ["marked when read", "badly received", "much was cut"]);
     }

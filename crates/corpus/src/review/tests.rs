@@ -5,7 +5,12 @@ use penname_token::Role;
 
 fn example(document: &str, answer: &str) -> Example {
     let messages = vec![Message::new(Role::User, "Why?"), Message::new(Role::Assistant, answer)];
-    Example { id: format!("{document}-{answer}"), document: document.to_owned(), messages }
+    Example {
+        id: format!("{document}-{answer}"),
+        document: document.to_owned(),
+        messages,
+        ..Example::default()
+    }
 }
 
 fn made(examples: &[Example]) -> Made {

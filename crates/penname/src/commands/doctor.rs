@@ -11,8 +11,11 @@ use serde::Serialize;
 use crate::base;
 use crate::desk::Desk;
 use crate::failure::{Failure, Kind};
+use crate::project::Project;
 use crate::screen::{Align, Ink, Paint, Table, harmless, number};
 use crate::settings::Settings;
+use crate::work::corpus;
+use crate::work::learned::Held;
 
 /// What was typed.
 #[derive(Debug, clap::Args)]
@@ -58,6 +61,7 @@ pub(crate) fn run(_args: &Args, desk: &Desk) -> Result<(), Failure> {
     findings.extend(cache(&desk.environment.cache_dir.value));
     findings.push(base_model(desk, &settings));
     findings.push(pip());
+    findings.extend(desk.project().ok().and_then(|project| forgotten(&project)));
     desk.screen.result("doctor", &findings, || drawn(&findings, desk.screen.paint()));
     match findings.iter().find(|one| one.verdict == Verdict::Failed) {
         Some(failed) => Err(Failure::new(Kind::Device, format!("{}: {}", failed.what, failed.found))),
@@ -125,6 +129,22 @@ fn base_model(desk: &Desk, settings: &Settings) -> Finding {
         }
         Err(failure) => finding(Verdict::Failed, "base", failure.report().message),
     }
+}
+
+/// Runs and exports that hold what is to be forgotten.
+fn forgotten(project: &Project) -> Option<Finding> {
+    let known = match corpus::forgotten(project) {
+        Ok(known) if known.is_empty() => return None,
+        Ok(known) => known,
+        Err(failure) => return Some(finding(Verdict::Failed, "forgotten", failure.report().message)),
+    };
+    Some(match Held::of(project, &known) {
+        Ok(held) if held.is_empty() => {
+            finding(Verdict::Ok, "forgotten", "no run and no export here has learned what is forgotten")
+        }
+        Ok(held) => finding(Verdict::Note, "forgotten", held.lines().join("; ")),
+        Err(failure) => finding(Verdict::Note, "forgotten", failure.report().message),
+    })
 }
 
 /// Whether pip is here, which stands in where the hub cannot be reached.

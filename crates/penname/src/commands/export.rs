@@ -13,6 +13,7 @@ use crate::screen::{Align, Table, harmless, number};
 use crate::work;
 use crate::work::export::verify::Engine;
 use crate::work::export::{self, Exported, Job, Source, Wanted};
+use crate::work::learned;
 
 /// What was typed.
 #[derive(Debug, clap::Args)]
@@ -89,8 +90,13 @@ pub(crate) fn run(args: &Args, desk: &Desk) -> Result<(), Failure> {
         "files": exported.manifest.outputs,
         "measures": exported.manifest.measures,
         "verified": exported.verified,
+        "rights": source.rights,
     });
     desk.screen.result("export", &value, || told(&exported));
+    // A base as it is has a licence of its own.
+    if let Some(warned) = source.run.as_ref().and_then(|_| learned::warned(source.rights)) {
+        desk.screen.note(&warned);
+    }
     Ok(())
 }
 

@@ -8,6 +8,7 @@ mod demo;
 mod doctor;
 mod evaluate;
 mod export;
+mod forget;
 mod make;
 mod new;
 mod plan;
@@ -16,6 +17,7 @@ mod recipes;
 mod review;
 mod settings;
 pub(crate) mod show;
+mod stats;
 mod tokenizer;
 mod train;
 mod write;
@@ -35,6 +37,8 @@ pub(crate) enum Command {
     Prepare(prepare::Args),
     /// Decide about examples one by one: keep, drop, change
     Review(review::Args),
+    /// Forget somebody or a piece, wherever it stands
+    Forget(forget::Args),
     /// See what training needs in memory, before anything is loaded
     Plan(plan::Args),
     /// Make a voice: every stage, to the first closed gate
@@ -53,6 +57,8 @@ pub(crate) enum Command {
     Export(export::Args),
     /// Look at what was made
     Show(show::Args),
+    /// Numbers about the writing: how much, how long, from when, and what was left out
+    Stats(stats::Args),
     /// Learn a tokenizer from writing, or write text as ids
     Tokenizer(tokenizer::Args),
     /// List the settings, and where each value comes from
@@ -78,6 +84,7 @@ impl Command {
             Self::New(args) => new::run(&args, desk),
             Self::Prepare(args) => prepare::run(&args, desk),
             Self::Review(args) => review::run(&args, desk),
+            Self::Forget(args) => forget::run(&args, desk),
             Self::Plan(args) => plan::run(&args, desk),
             Self::Make(args) => make::run(&args, desk),
             Self::Train(args) => train::run(&args, desk),
@@ -87,6 +94,7 @@ impl Command {
             Self::Evaluate(args) => evaluate::run(&args, desk),
             Self::Export(args) => export::run(&args, desk),
             Self::Show(args) => show::run(&args, desk),
+            Self::Stats(args) => stats::run(&args, desk),
             Self::Tokenizer(args) => tokenizer::run(&args, desk),
             Self::Settings(args) => settings::run(&args, desk),
             Self::Recipes(args) => recipes::run(&args, desk),

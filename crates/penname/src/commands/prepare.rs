@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use penname_corpus::Prepared;
-use penname_corpus::collect::Places;
 use penname_eval::stat::effect;
 use penname_ledger::{Choice, write};
 use serde_json::{Value, json};
@@ -14,7 +13,7 @@ use crate::failure::Failure;
 use crate::project::Project;
 use crate::screen::number;
 use crate::settings::Settings;
-use crate::work::corpus::{self, Again, Wanted};
+use crate::work::corpus::{self, Again, Folders, Wanted};
 
 /// What was typed.
 #[derive(Debug, clap::Args)]
@@ -56,14 +55,14 @@ pub(crate) fn run(args: &Args, desk: &Desk) -> Result<(), Failure> {
 /// A few documents of each kind of source. What is fetched for it is not kept: a trial is no pass.
 fn few(desk: &Desk, project: &Project, settings: &Settings, limit: usize) -> Result<Prepared, Failure> {
     let few = penname_corpus::Settings { limit: Some(limit), ..settings.corpus.clone() };
-    let (writing, trial) = (project.writing(), project.data().join("trial"));
+    let (folders, trial) = (Folders::of(project)?, project.data().join("trial"));
+    let places = folders.with(&trial);
     if few.sources.is_empty() {
-        return Ok(penname_corpus::prepare(&writing, &few, settings.seed, desk.witness())?);
+        return Ok(penname_corpus::prepare(places, &few, settings.seed, desk.witness())?);
     }
     write::folder(&project.data())?;
     let wanted = Wanted { folder: &trial, corpus: &few, seed: settings.seed, again: Again::No };
     corpus::fetched(desk, project, &wanted)?;
-    let places = Places { writing: &writing, fetched: Some(&trial) };
     let prepared = penname_corpus::prepare(places, &few, settings.seed, desk.witness());
     if trial.is_dir() {
         write::remove_folder(&trial)?;
@@ -113,7 +112,7 @@ fn detectable(prepared: &Prepared) -> String {
     }
 }
 
-fn summary(prepared: &Prepared) -> Value {
+pub(crate) fn summary(prepared: &Prepared) -> Value {
     json!({
         "documents": prepared.documents.len(),
         "train": prepared.train.len(),

@@ -64,6 +64,9 @@ impl From<penname_corpus::Error> for Failure {
                 Kind::Input,
                 "put the file there, name another, or leave `corpus.validate.toxicity` out and nothing is scored",
             ),
+            E::Shard { .. } => {
+                (Kind::Input, "`penname worker --freeze` makes a new plan of what is there now")
+            }
             E::Stored { .. } => (Kind::Input, "remove the folder `data` and run `penname prepare` again"),
             E::Unbalanced { .. } => return Self::of(Kind::Bug, &error),
         };

@@ -7,6 +7,7 @@
 mod bars;
 pub(crate) mod number;
 pub(crate) mod paint;
+mod spark;
 mod sparse;
 mod stream;
 pub(crate) mod table;
@@ -21,6 +22,7 @@ use serde::Serialize;
 use serde_json::json;
 
 pub(crate) use paint::{Ink, Paint};
+pub(crate) use spark::spark;
 pub(crate) use table::{Align, Table};
 use talk::Talk;
 pub(crate) use wrap::harmless;

@@ -4,12 +4,13 @@ use std::path::{Path, PathBuf};
 
 use penname_corpus::collect::Places;
 use penname_corpus::collect::fetch::{self, Order, System};
+use penname_corpus::forget::{Forgotten, scrub};
 use penname_corpus::review::Review;
 use penname_corpus::{Prepared, Settings as Corpus, store};
 use penname_ledger::{Event, Seed, write};
 
 use crate::desk::Desk;
-use crate::failure::Failure;
+use crate::failure::{Failure, Kind};
 use crate::project::Project;
 use crate::screen::number;
 use crate::settings::Settings;
@@ -19,17 +20,26 @@ use crate::settings::Settings;
 pub(crate) struct Folders {
     writing: PathBuf,
     fetched: PathBuf,
+    forgotten: Forgotten,
 }
 
 impl Folders {
     /// Those of a project.
-    pub(crate) fn of(project: &Project) -> Self {
-        Self { writing: project.writing(), fetched: project.fetched() }
+    ///
+    /// # Errors
+    /// When what is to be forgotten is there and cannot be read: then nothing is used.
+    pub(crate) fn of(project: &Project) -> Result<Self, Failure> {
+        Ok(Self { writing: project.writing(), fetched: project.fetched(), forgotten: forgotten(project)? })
     }
 
     /// The same for the library.
     pub(crate) fn places(&self) -> Places<'_> {
-        Places { writing: &self.writing, fetched: Some(&self.fetched) }
+        self.with(&self.fetched)
+    }
+
+    /// The same, with what was fetched elsewhere.
+    pub(crate) fn with<'a>(&'a self, fetched: &'a Path) -> Places<'a> {
+        Places { writing: &self.writing, fetched: Some(fetched), forgotten: Some(&self.forgotten) }
     }
 }
 
@@ -60,7 +70,7 @@ pub(crate) fn prepared_anew(
     settings: &Settings,
     again: Again,
 ) -> Result<Prepared, Failure> {
-    let (folders, data) = (Folders::of(project), project.corpus());
+    let (folders, data) = (Folders::of(project)?, project.corpus());
     let (folder, corpus, seed) = (folders.fetched.as_path(), &settings.corpus, settings.seed);
     fetched(desk, project, &Wanted { folder, corpus, seed, again })?;
     let review = decisions(desk, project)?;
@@ -109,7 +119,25 @@ pub(crate) fn fetched(desk: &Desk, project: &Project, wanted: &Wanted<'_>) -> Re
         seed: wanted.seed,
         again,
     })?;
+    // What is forgotten may have come again with what others answered.
+    scrub::scrub(folder, corpus, &forgotten(project)?)?;
     Ok(())
+}
+
+/// Who and what is to be forgotten.
+///
+/// # Errors
+/// When the record is there and a line of it cannot be read: whoever asked to be forgotten is not to
+/// come back because of a torn line.
+pub(crate) fn forgotten(project: &Project) -> Result<Forgotten, Failure> {
+    let forgotten = Forgotten::read(&project.forgotten())?;
+    if forgotten.n_unreadable == 0 {
+        return Ok(forgotten);
+    }
+    let lines = number::of(forgotten.n_unreadable as u64, "line", "lines");
+    let message = format!("{lines} of `{}` cannot be read", project.forgotten().display());
+    Err(Failure::new(Kind::Input, message)
+        .hint("each line keeps somebody out of the corpus; put it right, or remove it and say `penname forget` again"))
 }
 
 /// What was decided about the examples of a project.

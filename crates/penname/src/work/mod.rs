@@ -10,6 +10,7 @@ pub(crate) mod corpus;
 pub(crate) mod data;
 pub(crate) mod drawing;
 pub(crate) mod export;
+pub(crate) mod learned;
 pub(crate) mod measure;
 pub(crate) mod run;
 pub(crate) mod scratch;

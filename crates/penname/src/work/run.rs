@@ -14,6 +14,7 @@ use penname_train::{Ending, Outcome, Task};
 use serde_json::json;
 
 use super::contract::Contract;
+use super::learned::{self, Learned};
 use super::{scratch, sequences, tokens, training};
 use crate::base::{self, Base};
 use crate::desk::Desk;
@@ -36,6 +37,7 @@ pub(crate) struct Work<'a> {
     sequences: sequences::Sequences,
     train: penname_train::Settings,
     order: Order,
+    prepared: &'a Prepared,
 }
 
 impl<'a> Work<'a> {
@@ -47,7 +49,7 @@ impl<'a> Work<'a> {
         desk: &'a Desk,
         project: &'a Project,
         settings: &'a Settings,
-        prepared: &Prepared,
+        prepared: &'a Prepared,
     ) -> Result<Self, Failure> {
         settings.choices().into_iter().for_each(|choice| desk.witness().see(&Event::Choice(choice)));
         let named = base::named(desk, settings);
@@ -77,7 +79,7 @@ impl<'a> Work<'a> {
         };
         let digest = base.digest(desk)?;
         let order = order((&named, &base, digest), (prepared, &sequences), &train, settings);
-        Ok(Self { desk, project, settings, named, base, device, sequences, train, order })
+        Ok(Self { desk, project, settings, named, base, device, sequences, train, order, prepared })
     }
 
     /// The run that was made from these inputs, if one is done.
@@ -122,6 +124,7 @@ impl<'a> Work<'a> {
         let record =
             json!({ "key": self.order.key(), "resolved": self.train, "settings": self.settings.record() });
         write::json(&run.settings(), &record)?;
+        learned::write_down(run.dir(), self.prepared)?;
         let _lock = run.lock()?;
         self.go(run, penname_train::finetune)
     }
@@ -169,6 +172,7 @@ impl<'a> Work<'a> {
         let contract = Contract::new(name, &self.base, &self.named, self.train.base, self.settings);
         contract.save(&run.adapter(), &self.base.renderer)?;
         let mut manifest = Manifest::new(self.order);
+        manifest.choices.push(Learned::of(self.prepared).choice());
         manifest.seconds = outcome.state.seconds;
         manifest.device = Some(penname_engine::Device::probe(&self.device).name);
         manifest.counts = [
@@ -182,7 +186,8 @@ impl<'a> Work<'a> {
             ["adapter/voice.json", "adapter/config.json", "adapter/tokenizer.json", "metrics.jsonl"];
         let weights = if full { "adapter/model.safetensors" } else { "adapter/adapter_model.safetensors" };
         let present = |name: &&str| run.dir().join(name).is_file();
-        let outputs: Vec<&str> = outputs.into_iter().chain([weights]).filter(present).collect();
+        let outputs: Vec<&str> =
+            outputs.into_iter().chain(learned::FILES).chain([weights]).filter(present).collect();
         manifest.finish(run.dir(), &outputs)?;
         Ok((run, outcome))
     }

@@ -5,6 +5,7 @@
 
 mod base;
 mod bench;
+mod books;
 mod export;
 mod failure;
 mod fetch;

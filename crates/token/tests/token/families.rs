@@ -36,7 +36,7 @@ fn conversation(value: &Value) -> Vec<Message> {
 }
 
 fn example(messages: Vec<Message>) -> Example {
-    Example { id: "e".to_owned(), document: "d".to_owned(), messages }
+    Example { id: "e".to_owned(), document: "d".to_owned(), messages, ..Example::default() }
 }
 
 #[test]

@@ -268,7 +268,7 @@ fn the_renderer_knows_the_ends_and_the_lead() {
 
 /// The law: up to each answer, a training sequence is the prompt for it.
 fn assert_begins_with_its_prompts(renderer: &Renderer, messages: &[Message]) -> Result<(), TestCaseError> {
-    let example = Example { id: String::new(), document: String::new(), messages: messages.to_vec() };
+    let example = Example { messages: messages.to_vec(), ..Example::default() };
     for sequence in renderer.render_turns(&example) {
         let sequence = match sequence {
             Ok(sequence) => sequence,
@@ -304,7 +304,7 @@ proptest! {
     fn the_text_of_a_sequence_is_the_rendered_text(messages in toy::conversation()) {
         for renderer in [builtin("question-answer"), renderer(MARKED), renderer(CHANNELS)] {
             let text = renderer.template().render(&messages, false).unwrap();
-            let example = Example { id: String::new(), document: String::new(), messages: messages.clone() };
+            let example = Example { messages: messages.clone(), ..Example::default() };
             let sequence = renderer.render(&example).unwrap();
             prop_assert_eq!(renderer.tokenizer().decode(&sequence.ids), text);
         }
@@ -312,7 +312,7 @@ proptest! {
 
     #[test]
     fn marks_and_differences_find_the_same_tokens(messages in toy::conversation()) {
-        let example = Example { id: String::new(), document: String::new(), messages };
+        let example = Example { messages, ..Example::default() };
         prop_assert_eq!(renderer(MARKED).render(&example), builtin("chatml").render(&example));
     }
 }

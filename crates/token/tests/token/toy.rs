@@ -101,7 +101,7 @@ pub(crate) fn messages(script: &[&str]) -> Vec<Message> {
 
 /// An example from a compact script.
 pub(crate) fn example(script: &[&str]) -> Example {
-    Example { id: "e".to_owned(), document: "d".to_owned(), messages: messages(script) }
+    Example { id: "e".to_owned(), document: "d".to_owned(), messages: messages(script), ..Example::default() }
 }
 
 /// Text with everything in it that has ever gone wrong.

@@ -160,6 +160,11 @@ pub(super) fn pages(folder: &Path, source: &Source) -> PathBuf {
     folder.join(&source.id).join(shelf::PAGES)
 }
 
+/// The name of the file that the answer to a question is kept in.
+pub(crate) fn question(question: &str) -> String {
+    shelf::hex(question)
+}
+
 /// Why a source stopped before its end, if it did.
 pub(super) fn unfinished(folder: &Path, source: &Source) -> Option<String> {
     shelf::unfinished(&folder.join(&source.id))

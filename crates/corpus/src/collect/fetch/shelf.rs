@@ -257,7 +257,7 @@ impl Shelf {
 }
 
 /// A question as the name of a file.
-fn hex(question: &str) -> String {
+pub(super) fn hex(question: &str) -> String {
     let mut name = Hash::of(question.as_bytes()).to_string();
     name.truncate(32);
     name

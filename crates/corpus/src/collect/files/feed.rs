@@ -9,6 +9,7 @@ use super::xml::{self, Event, attribute};
 use super::{Claim, Format, Reading, Source, chars, claim, extension};
 use crate::document::Title;
 use crate::issue::{Code, Issue, Severity};
+use crate::provenance::{Author, Provenance};
 
 /// Reason for everything that is no writing.
 const MARKUP: &str = "feed markup";
@@ -44,6 +45,8 @@ struct Entry {
     title: String,
     author: String,
     date: String,
+    link: String,
+    id: String,
     /// The whole text, and a summary for where there is none.
     content: String,
     summary: String,
@@ -92,7 +95,11 @@ fn read(source: &Source<'_>) -> Reading {
                 let title = words_of(&entry.title);
                 let title = (!title.is_empty()).then_some(Title { text: title, given: true });
                 let date = Some(entry.date.as_str()).filter(|date| !date.is_empty());
+                let first = reading.documents.len();
                 place(source, &text, title, date, &mut reading);
+                let provenance = entry.provenance();
+                let new = reading.documents[first..].iter_mut();
+                new.for_each(|document| document.provenance.clone_from(&provenance));
             }
         }
     }
@@ -101,6 +108,17 @@ fn read(source: &Source<'_>) -> Reading {
 }
 
 impl Entry {
+    /// Who wrote it, and where it stands.
+    fn provenance(&self) -> Provenance {
+        let some = |text: &str| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
+        Provenance {
+            native_id: some(&self.id),
+            author: some(&self.author).map(|name| Author { name, id: None }),
+            url: some(&self.link),
+            ..Provenance::default()
+        }
+    }
+
     /// Why an entry is no post, if it is none.
     fn reason(&self, drafts: bool) -> Option<&'static str> {
         match () {
@@ -146,6 +164,13 @@ impl Walk {
         {
             entry.kind = kind.1.to_owned();
         }
+        // Atom has addresses in an attribute, and several of them.
+        if name == "link"
+            && attribute(attributes, "rel").is_none_or(|rel| rel == "alternate")
+            && let Some(entry) = self.entries.last_mut().filter(|entry| entry.link.is_empty())
+        {
+            entry.link = attribute(attributes, "href").unwrap_or_default();
+        }
         self.words.clear();
         self.path.push(name);
     }
@@ -174,6 +199,8 @@ impl Walk {
             "pubDate" | "published" | "dc:date" | "wp:post_date" => &mut entry.date,
             "content:encoded" | "content" => &mut entry.content,
             "description" | "summary" => &mut entry.summary,
+            "link" => &mut entry.link,
+            "guid" | "id" => &mut entry.id,
             "wp:post_type" => &mut entry.kind,
             "wp:status" | "app:draft" | "draft" => &mut entry.status,
             _ => return,

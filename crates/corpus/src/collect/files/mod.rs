@@ -30,6 +30,7 @@ mod talk;
 pub mod transcript;
 mod xml;
 
+pub(crate) use self::html::words_of;
 use self::profile::Profile;
 use self::transcript::profile::Script;
 use super::beside::Beside;

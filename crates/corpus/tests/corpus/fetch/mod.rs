@@ -105,7 +105,7 @@ impl Place {
     fn documents(&self, settings: &Settings) -> Vec<Document> {
         let (writing, fetched) = (self.dir.path().join("writing"), self.folder());
         let settings = Settings { max_bad_share: 1.0, ..settings.clone() };
-        let places = Places { writing: &writing, fetched: Some(&fetched) };
+        let places = Places { writing: &writing, fetched: Some(&fetched), forgotten: None };
         let collected = collect(places, &settings, &Silent).unwrap();
         let held: u64 = collected.documents.iter().map(Document::chars).sum();
         assert_eq!(collected.given + collected.tally.added, held + collected.tally.dropped_chars());

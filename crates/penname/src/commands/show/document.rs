@@ -7,6 +7,7 @@ use crate::desk::Desk;
 use crate::failure::Failure;
 use crate::screen::wrap::shorten;
 use crate::screen::{Align, Ink, Paint, Screen, Table, harmless, number};
+use crate::work::learned;
 
 /// What was typed.
 #[derive(Debug, clap::Args)]
@@ -65,12 +66,13 @@ pub(crate) fn whole(idx: usize, document: &Document, paint: Paint) -> String {
         _ => String::new(),
     };
     let about = format!(
-        "{} from {}, {} of {} characters, {}{why}, id {}",
+        "{} from {}, {} of {} characters, {}{why}, {}, id {}",
         kind(document.kind),
         document.path,
         number::count(document.chars()),
         number::count(document.given),
         fate(&document.fate),
+        learned::told(document.rights),
         document.uid,
     );
     let about = paint.with(Ink::Dim, &harmless(&about));

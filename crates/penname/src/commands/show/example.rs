@@ -7,6 +7,7 @@ use crate::base::Base;
 use crate::desk::Desk;
 use crate::failure::{Failure, Kind};
 use crate::screen::{Ink, Paint, harmless, number};
+use crate::work::learned;
 
 /// What was typed.
 #[derive(Debug, clap::Args)]
@@ -70,12 +71,14 @@ fn value(example: &Example, sequences: &[Sequence]) -> Value {
         "id": example.id,
         "document": example.document,
         "messages": example.messages,
+        "rights": example.rights,
         "sequences": sequences.iter().map(sequence).collect::<Vec<_>>(),
     })
 }
 
 fn heading(what: &str, idx: usize, example: &Example, paint: Paint) -> String {
-    let about = format!("id {}, document {}", example.id, example.document);
+    let rights = learned::told(example.rights);
+    let about = format!("id {}, document {}, {rights}", example.id, example.document);
     format!(
         "{}\n{}\n",
         paint.with(Ink::Bold, &format!("{what} {}", idx + 1)),

@@ -72,7 +72,7 @@ pub(crate) fn prepared(desk: &Desk, project: &Project, settings: &Settings) -> R
     let dir = project.corpus();
     let none = || Failure::new(Kind::Input, "nothing was prepared yet").hint("run `penname prepare` first");
     let review = crate::work::corpus::decisions(desk, project)?;
-    let folders = crate::work::corpus::Folders::of(project);
+    let folders = crate::work::corpus::Folders::of(project)?;
     // A writing folder that is gone cannot be compared; what was made of it can still be shown.
     let Ok(order) = store::order(folders.places(), &settings.corpus, settings.seed, &review) else {
         return if dir.is_dir() { Ok(store::load(&dir)?) } else { Err(none()) };

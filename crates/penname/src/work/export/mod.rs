@@ -36,6 +36,7 @@ use serde_json::json;
 use crate::base;
 use crate::desk::Desk;
 use crate::failure::{Failure, Kind};
+use crate::work::learned;
 use place::Place;
 
 pub(crate) use source::{Source, Wanted};
@@ -159,6 +160,7 @@ pub(crate) fn export(desk: &Desk, source: &Source, job: &Job<'_>) -> Result<Expo
     drop(opened);
     let mut manifest = Manifest::new(order);
     manifest.choices.push(choice);
+    manifest.choices.extend(said(source));
     manifest.device = Some("CPU".to_owned());
     checked.record(&mut manifest);
     verified.iter().for_each(|verified| verified.record(&mut manifest));
@@ -204,6 +206,15 @@ fn storage(format: &Format, source: &Source, wanted: Option<Storage>) -> Result<
         _ => (Storage::BF16, format!("the base is stored as {of_base}, which safetensors does not hold")),
     };
     Ok((storage, Choice::new("storage", storage, reason)))
+}
+
+/// Which run it is, and what may be done with what that learned.
+fn said(source: &Source) -> Vec<Choice> {
+    let run = source.run.as_ref().map(|run| Choice::new(learned::OF_RUN, run, "it was asked for"));
+    let rights = source.rights.map(|rights| {
+        Choice::new("rights", learned::told(rights), "the narrowest of all that the run learned")
+    });
+    run.into_iter().chain(rights).collect()
 }
 
 /// Everything the export follows from.

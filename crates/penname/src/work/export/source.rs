@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use penname_corpus::rights::Rights;
 use penname_infer::Adapter;
 use penname_ledger::Hash;
 use penname_model::weights::gguf::read_lora;
@@ -17,6 +18,7 @@ use crate::desk::Desk;
 use crate::failure::Failure;
 use crate::settings::Settings;
 use crate::work::drawing::Drawing;
+use crate::work::learned;
 use crate::work::voice::{Parts, parts};
 
 /// See the [module](self).
@@ -48,6 +50,10 @@ pub(crate) struct Source {
     pub(crate) write: Drawing,
     /// Digest of every weight that goes in.
     pub(crate) hash: Hash,
+    /// The run it was trained by, where it is one of this project.
+    pub(crate) run: Option<String>,
+    /// What may be done with what it learned, where that is known.
+    pub(crate) rights: Option<Rights>,
 }
 
 /// Which of the three is meant.
@@ -109,6 +115,8 @@ impl Source {
             thinking: contract.thinking,
             write,
             hash,
+            run: Some(run.name().to_owned()),
+            rights: learned::rights(run.dir()).map(|learned| learned.rights),
         })
     }
 
@@ -135,6 +143,8 @@ impl Source {
             thinking,
             write,
             hash,
+            run: None,
+            rights: None,
         })
     }
 
@@ -168,6 +178,8 @@ impl Source {
             thinking: self.thinking,
             write: self.write,
             hash: self.hash,
+            run: self.run.clone(),
+            rights: self.rights,
         })
     }
 

@@ -15,6 +15,7 @@ use super::{Claim, Format, Reading, Source, chars, claim, extension, section, wo
 use crate::document::{Body, Document, Kind, Title};
 use crate::edit::{self, Edit};
 use crate::issue::{Code, Issue, Severity};
+use crate::provenance::Author;
 
 /// Reason for everything that is no writing.
 pub(super) const AROUND: &str = "html tags and the page around the text";
@@ -80,6 +81,10 @@ fn read(source: &Source<'_>) -> Reading {
         let title = region.title.clone().or_else(|| page.title.clone());
         let title = title.filter(|title| !title.is_empty()).map(|text| Title { text, given: true });
         place(source, &text, title, page.date.as_deref(), &mut reading);
+    }
+    for document in &mut reading.documents {
+        document.provenance.author = page.author.clone().map(|name| Author { name, id: None });
+        document.provenance.url.clone_from(&page.url);
     }
     reading.close(source.text, AROUND);
     reading
@@ -159,7 +164,7 @@ fn flat(text: &str, region: &Region) -> String {
 }
 
 /// The words of a piece of HTML that is all writing: a chapter, the entry of a feed.
-pub(in crate::collect) fn words_of(html: &str) -> String {
+pub(crate) fn words_of(html: &str) -> String {
     let mut edits = Vec::new();
     tag::find(html, 0..html.len(), 2, &mut edits);
     edit::apply(html, edits).text.trim().to_owned()

@@ -88,6 +88,10 @@ pub(super) struct Page {
     /// The title of the page as a whole.
     pub(super) title: Option<String>,
     pub(super) date: Option<String>,
+    /// Who wrote it, as the page says.
+    pub(super) author: Option<String>,
+    /// Where it stands, as the page says.
+    pub(super) url: Option<String>,
     /// Characters of readers' comments, tags included.
     pub(super) comment_chars: u64,
 }
@@ -128,6 +132,8 @@ impl Page {
             regions: regions.map(|range| region(text, range, &elements, &left_out)).collect(),
             title,
             date: meta(text, "article:published_time").or_else(|| of(Role::Time).find_map(|e| time(text, e))),
+            author: meta(text, "author").or_else(|| meta(text, "article:author")),
+            url: meta(text, "og:url").or_else(|| canonical(text)),
             comment_chars: comments.iter().map(|range| chars(&text[range.clone()])).sum(),
         }
     }
@@ -188,6 +194,14 @@ fn meta(text: &str, name: &str) -> Option<String> {
     let tag = tag(&text[start..])?;
     let whole = &text[start..start + tag.length];
     attribute(whole, "content").map(words_of).filter(|words| !words.is_empty())
+}
+
+/// The address a page gives as its own.
+fn canonical(text: &str) -> Option<String> {
+    let at = text.find("rel=\"canonical\"").or_else(|| text.find("rel=canonical"))?;
+    let start = text[..at].rfind('<')?;
+    let tag = tag(&text[start..])?;
+    attribute(&text[start..start + tag.length], "href").map(words_of).filter(|words| !words.is_empty())
 }
 
 fn time(text: &str, element: &Element) -> Option<String> {

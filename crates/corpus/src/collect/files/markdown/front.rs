@@ -15,6 +15,7 @@ pub(super) struct Front {
     pub(super) body: usize,
     pub(super) title: Option<String>,
     pub(super) date: Option<String>,
+    pub(super) author: Option<String>,
     pub(super) is_draft: bool,
     /// Characters of the readers' comments in it.
     pub(super) comment_chars: u64,
@@ -77,6 +78,7 @@ pub(super) fn read(text: &str) -> Front {
     }
     front.title = scalar(&value["title"]);
     front.date = scalar(&value["date"]);
+    front.author = scalar(&value["author"]);
     front.is_draft = value["draft"] == Value::Bool(true) || value["published"] == Value::Bool(false);
     front
 }

@@ -16,6 +16,7 @@ use super::{Claim, Format, Reading, Source, chars, claim, extension, section};
 use crate::document::{Body, Document, Kind, Title};
 use crate::edit;
 use crate::issue::{Code, Issue, Severity};
+use crate::provenance::Author;
 
 pub(super) const FORMAT: Format = Format {
     name: "markdown",
@@ -79,6 +80,7 @@ fn read(source: &Source<'_>) -> Reading {
     let date = front.date.or(named_date);
     for document in &mut reading.documents {
         document.date.clone_from(&date);
+        document.provenance.author = front.author.clone().map(|name| Author { name, id: None });
         document.flags.extend(front.broken.as_ref().map(|_| "unreadable front matter".to_owned()));
     }
     reading

@@ -17,7 +17,7 @@ use super::talk::{Voices, missing};
 use super::{Format, Reading, Source, chars, json};
 use crate::Settings;
 use crate::document::{Asked, Body, Document, Kind, Reception, Speaker, Title, Turn};
-use crate::provenance::{Author, Provenance};
+use crate::provenance::{Author, Piece, Provenance};
 use crate::when;
 
 /// Reason for replies to what is not in the file.
@@ -322,28 +322,41 @@ impl Forest<'_> {
         document.date = way.last().and_then(|idx| self.nodes[*idx].at).map(when::show);
         document.reception = way.last().map(|idx| self.reception(*idx));
         document.thread = way.last().map(|idx| self.thread(*idx));
-        document.provenance = way.last().map(|idx| self.provenance(*idx)).unwrap_or_default();
+        document.provenance = self.provenance(way);
         document.asked = way
             .last()
             .and_then(|idx| self.parents[*idx])
-            .map(|asked| Asked { provenance: self.provenance(asked), reception: self.reception(asked) });
+            .map(|asked| Asked { provenance: self.provenance(&[asked]), reception: self.reception(asked) });
         self.used.extend(way);
         reading.documents.push(document);
     }
 }
 
 impl Forest<'_> {
-    /// What is known of a post beside its words.
-    fn provenance(&self, idx: usize) -> Provenance {
-        let node = &self.nodes[idx];
-        let author = Author { name: node.who.clone(), id: node.account.clone() };
-        Provenance {
-            native_id: Some(node.id.clone()).filter(|id| !id.is_empty()),
+    /// What is known of a post beside its words, and of those that stand before it.
+    fn provenance(&self, way: &[usize]) -> Provenance {
+        let Some((last, before)) = way.split_last() else { return Provenance::default() };
+        let node = &self.nodes[*last];
+        let Piece { native_id, author, url } = node.piece();
+        let (created_at, parent) = (node.at.map(when::show), node.parent.clone());
+        let collected_at = node.collected_at.clone();
+        let mut provenance =
+            Provenance { native_id, author, created_at, collected_at, parent, url, within: Vec::new() };
+        before.iter().for_each(|idx| provenance.holds(self.nodes[*idx].piece()));
+        for name in way.iter().flat_map(|idx| &self.nodes[*idx].also).filter(|name| !name.trim().is_empty()) {
+            provenance.holds(Piece::by(name));
+        }
+        provenance
+    }
+}
+
+impl Node {
+    fn piece(&self) -> Piece {
+        let author = Author { name: self.who.clone(), id: self.account.clone() };
+        Piece {
+            native_id: Some(self.id.clone()).filter(|id| !id.is_empty()),
             author: (!author.name.is_empty()).then_some(author),
-            created_at: node.at.map(when::show),
-            collected_at: node.collected_at.clone(),
-            parent: node.parent.clone(),
-            url: node.url.clone(),
+            url: self.url.clone(),
         }
     }
 }

@@ -16,6 +16,7 @@ use std::collections::BTreeMap;
 use super::{Reading, Source, chars, words};
 use crate::document::{Body, Document, Kind, Speaker, Turn};
 use crate::issue::{Code, Issue, Severity};
+use crate::provenance::{Author, Piece, Provenance};
 use crate::when;
 
 /// Reason for what nobody of the voice answered.
@@ -86,7 +87,22 @@ fn monologue(source: &Source<'_>, said: &[Said], _: &[bool], reading: &mut Readi
     let (position, body) = (reading.documents.len(), Body::Text(lines.join("\n")));
     let mut document = Document::new(source.path, position, Kind::Text, None, body);
     document.date = said.first().and_then(|said| said.at).map(when::show);
+    said.iter().for_each(|said| note(&mut document.provenance, said, true));
     reading.documents.push(document);
+}
+
+/// Notes under which names somebody speaks in a document.
+fn note(provenance: &mut Provenance, said: &Said, is_voice: bool) {
+    if said.who.trim().is_empty() && said.also.is_empty() {
+        return;
+    }
+    if is_voice && provenance.author.is_none() {
+        provenance.author = Some(Author { name: said.who.clone(), id: None });
+    }
+    let is_author = |name: &str| provenance.author.as_ref().is_some_and(|author| author.name == name);
+    let names = std::iter::once(&said.who).chain(&said.also);
+    let names: Vec<&String> = names.filter(|name| !name.trim().is_empty() && !is_author(name)).collect();
+    names.into_iter().for_each(|name| provenance.holds(Piece::by(name)));
 }
 
 /// Whether a silence lies between two messages. A clock that runs backwards is none.
@@ -157,6 +173,7 @@ struct Dialogue {
     turns: Vec<Turn>,
     begun: Option<i64>,
     n_words: usize,
+    provenance: Provenance,
 }
 
 impl Dialogue {
@@ -176,19 +193,21 @@ impl Dialogue {
     fn turn(&mut self, speaker: Speaker, said: &[&Said], reading: &mut Reading) {
         let lines: Vec<&str> = said.iter().map(|said| said.text.as_str()).collect();
         let text = lines.join("\n");
+        said.iter().for_each(|said| note(&mut self.provenance, said, speaker == Speaker::Voice));
         self.n_words += words(&text);
         reading.tally.added += said.len().saturating_sub(1) as u64;
         self.turns.push(Turn { speaker, text });
     }
 
     fn close(&mut self, source: &Source<'_>, reading: &mut Reading) {
-        let Dialogue { turns, begun, .. } = std::mem::take(self);
+        let Dialogue { turns, begun, provenance, .. } = std::mem::take(self);
         if turns.is_empty() {
             return;
         }
         let position = reading.documents.len();
         let mut document = Document::new(source.path, position, Kind::Dialogue, None, Body::Turns(turns));
         document.date = begun.map(when::show);
+        document.provenance = provenance;
         reading.documents.push(document);
     }
 }

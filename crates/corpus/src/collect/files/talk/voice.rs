@@ -1,6 +1,7 @@
 //! Whose words are learned: names a person gave, compared as people compare names.
 
 use crate::Settings;
+use crate::provenance::plain_name;
 
 /// The names of the voice.
 #[derive(Debug, Clone, Default)]
@@ -14,7 +15,7 @@ impl Voices {
 
     /// Those of a list.
     pub(in super::super) fn named(names: &[String]) -> Self {
-        Self(names.iter().map(|name| plain(name)).filter(|name| !name.is_empty()).collect())
+        Self(names.iter().map(|name| plain_name(name)).filter(|name| !name.is_empty()).collect())
     }
 
     /// Whether no name was given.
@@ -30,18 +31,11 @@ impl Voices {
     /// Whether a speaker is the voice, by any of their names. `*` is everybody.
     pub(in super::super) fn has(&self, who: &str, also: &[String]) -> bool {
         let is = |name: &str| {
-            let name = plain(name);
+            let name = plain_name(name);
             !name.is_empty() && self.0.iter().any(|voice| *voice == name || voice == "*")
         };
         is(who) || also.iter().any(|name| is(name))
     }
-}
-
-/// A name without case, the sign of an account, direction marks and blanks around it.
-fn plain(name: &str) -> String {
-    let marks =
-        |c: char| c.is_whitespace() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '~');
-    name.trim_matches(marks).trim_start_matches('@').to_lowercase()
 }
 
 #[cfg(test)]
