@@ -219,6 +219,7 @@ pub(crate) fn again(
         scripts: &scripts,
         plan: &plan,
         source,
+        forgotten: places.forgotten,
         joined: std::cell::RefCell::default(),
     };
     let mut collected = Collected::default();

@@ -120,7 +120,7 @@ impl Begun<'_> {
     fn on_page(&self, record: review::Desk) -> Result<(), Failure> {
         let (screen, settings) = (&self.desk.screen, self.settings);
         let listening = Listening::on(self.args.port)?;
-        let folders = Folders::of(self.project);
+        let folders = Folders::of(self.project)?;
         let voice = settings.voice.name.clone().unwrap_or_else(|| self.project.name());
         let furniture = Furniture {
             prepared: self.prepared,

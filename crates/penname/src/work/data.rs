@@ -54,7 +54,7 @@ pub(crate) fn export(
     }
     let watch = Stopwatch::start();
     let raw = match shape.needs_raw {
-        true => export::raw(Folders::of(project).places(), &settings.corpus)?,
+        true => export::raw(Folders::of(project)?.places(), &settings.corpus)?,
         false => Vec::new(),
     };
     let render = template.map(|template| {
