@@ -36,7 +36,7 @@ impl Trace {
         while trace.runs.len() > MAX_RUNS {
             trace.every *= 2;
             let every = trace.every;
-            trace.runs.retain(|run| run % every == 0);
+            trace.runs.retain(|run| run.is_multiple_of(every));
         }
         trace
     }
@@ -67,9 +67,9 @@ impl Trace {
     /// Whether one of both stands in the other, whole or nearly so.
     pub(super) fn fits(&self, other: &Self) -> bool {
         let every = self.every.max(other.every);
-        let kept = |trace: &Self| trace.runs.iter().filter(|run| *run % every == 0).count();
+        let kept = |trace: &Self| trace.runs.iter().filter(|run| run.is_multiple_of(every)).count();
         let least = kept(self).min(kept(other));
-        let is_common = |run: &&u64| *run % every == 0 && other.runs.contains(run);
+        let is_common = |run: &&u64| run.is_multiple_of(every) && other.runs.contains(run);
         let common = self.runs.iter().filter(is_common).count();
         least >= MIN_RUNS && common as f64 >= SHARE * least as f64
     }

@@ -42,8 +42,8 @@ impl Time {
             return Self { undated, ..Self::default() };
         };
         let length = match last - first {
-            ..=DAYS_UP_TO => "2009-01-31".len(),
-            ..=MONTHS_UP_TO => "2009-01".len(),
+            span if span <= DAYS_UP_TO => "2009-01-31".len(),
+            span if span <= MONTHS_UP_TO => "2009-01".len(),
             _ => "2009".len(),
         };
         let name = |at: i64| {

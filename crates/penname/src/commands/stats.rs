@@ -56,7 +56,8 @@ fn whole(stats: &Stats, paint: Paint) -> String {
         table.row([line.what.clone(), number::signed(line.chars), number::percent(line.percent)]);
     }
     let given = number::count(stats.given);
-    text += &format!("\n{}\n{table}", head(&format!("account of {given} characters"), paint));
+    let title = head(&format!("account of {given} characters"), paint);
+    text.extend(["\n", title.as_str(), "\n", table.to_string().as_str()]);
     for (what, rules) in [("cut by rule", &stats.cuts), ("left, because it may be the voice", &stats.would)] {
         text += &cuts(what, rules, paint);
     }

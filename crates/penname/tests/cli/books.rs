@@ -110,15 +110,16 @@ fn runs_and_exports_say_what_they_learned_and_doctor_names_them() {
     let bench = with_chat();
     let text: String = letters(24).into_iter().map(|(_, text)| text).collect();
     tiny::write_taught_base(&bench.path("tiny"), &text);
-    let rights = "rights: [{basis: own, train: yes, publish: yes}, {place: chat.txt, publish: no}]";
+    let rights = "rights: [{basis: own, train: yes, publish: yes}, {place: .txt, publish: no}]";
     bench.write(
         "penname.yaml",
         &format!(
-            "base: tiny\ncorpus: {{voice: [Ann], {rights}, split: {{share: 0.0}}}}\n\
-                  train: {{steps: 2, batch_examples: 2, patience: 0}}\n"
+            "base: tiny\ncorpus: {{voice: [Ann], {rights}, split: {{min_examples: 2}}}}\n\
+                  train: {{steps: 40, learning_rate: 0.01, patience: 0}}\n"
         ),
     );
-    assert_eq!(bench.run(&["train", "--offline"]).code, 0);
+    let said = bench.run(&["train", "--offline"]);
+    assert_eq!(said.code, 0, "{said:?}");
     let read =
         |name: &str| -> Value { serde_json::from_slice(&fs::read(bench.path(name)).unwrap()).unwrap() };
     assert_eq!(read("runs/run-1/rights.json")["rights"]["publish"], json!("no"));
@@ -136,8 +137,8 @@ fn runs_and_exports_say_what_they_learned_and_doctor_names_them() {
     let said = bench.run(&["doctor"]);
     assert!(said.out.contains("run `run-1` has learned"), "{}", said.out);
     // A run after it has not.
-    assert_eq!(bench.run(&["train", "--offline", "--name", "clean"]).code, 0);
-    fs::remove_file(bench.path("runs/run-1/learned.jsonl")).unwrap();
+    assert_eq!(bench.run(&["train", "--offline", "--run", "clean"]).code, 0);
+    penname_ledger::write::remove_file(&bench.path("runs/run-1/learned.jsonl")).unwrap();
     let said = bench.run(&["doctor"]);
     assert!(said.out.contains("run `run-1` may have") && !said.out.contains("`clean`"), "{}", said.out);
 }
