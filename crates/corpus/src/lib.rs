@@ -35,6 +35,7 @@ pub mod review;
 pub mod rights;
 mod sentence;
 pub mod settings;
+pub mod shard;
 pub mod sieve;
 pub mod split;
 pub mod stats;

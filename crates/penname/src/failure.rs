@@ -24,6 +24,10 @@ pub(crate) enum Kind {
     Device,
     /// The network, or a budget that is used up.
     Network,
+    /// A part of the work is done, and the same command goes on.
+    Partial,
+    /// Somebody else is at it: trying again later may help.
+    TryAgain,
     /// A fault of this program.
     Bug,
     /// Somebody pressed Ctrl-C.
@@ -38,7 +42,9 @@ impl Kind {
             Self::Usage => 2,
             Self::Input => 3,
             Self::Device => 4,
-            Self::Network => 5,
+            Self::Network | Self::Partial => 5,
+            // EX_TEMPFAIL of sysexits, which queues know.
+            Self::TryAgain => 75,
             Self::Bug => 70,
             // What shells expect of a process ended by SIGINT.
             Self::Interrupted => 130,

@@ -8,6 +8,7 @@ pub mod beside;
 pub mod fetch;
 pub mod files;
 mod joined;
+pub(crate) mod piece;
 mod read;
 mod walk;
 

@@ -96,6 +96,11 @@ pub struct Verdicts {
     pub with_personal: usize,
 }
 
+/// The name of a rule or of a kind of personal data, as the lists have it.
+pub(crate) fn known(name: &str) -> Option<&'static str> {
+    ALL.iter().map(|rule| rule.name).chain(personal::kinds()).find(|known| *known == name)
+}
+
 /// Refuses scorers and languages that are not there, before any file is read.
 ///
 /// # Errors

@@ -63,6 +63,11 @@ struct Shape {
     is: fn(&str) -> bool,
 }
 
+/// The names of all kinds.
+pub(super) fn kinds() -> impl Iterator<Item = &'static str> {
+    SHAPES.iter().map(|shape| shape.name)
+}
+
 /// Every kind; of two that overlap the first counts. Borders of words are those of ASCII, which the
 /// matcher finds many times as fast.
 const SHAPES: &[Shape] = &[

@@ -60,6 +60,23 @@ impl Resumable {
         self.file.set_len(0).map_err(|e| Error::io("empty", &self.part, 0, e))
     }
 
+    /// Makes what is there so far survive a power cut.
+    ///
+    /// # Errors
+    /// When the file system refuses.
+    pub fn sync(&self) -> Result<()> {
+        self.file.sync_data().map_err(|e| Error::io("sync", &self.part, self.n_bytes, e))
+    }
+
+    /// Forgets what is there beyond so many bytes.
+    ///
+    /// # Errors
+    /// When the file system refuses.
+    pub fn cut(&mut self, n_bytes: u64) -> Result<()> {
+        self.n_bytes = self.n_bytes.min(n_bytes);
+        self.file.set_len(self.n_bytes).map_err(|e| Error::io("cut", &self.part, self.n_bytes, e))
+    }
+
     /// Syncs the content and puts it into place, replacing what was there.
     ///
     /// # Errors

@@ -20,6 +20,7 @@ pub(crate) mod show;
 mod stats;
 mod tokenizer;
 mod train;
+mod worker;
 mod write;
 
 use clap::Subcommand;
@@ -55,6 +56,8 @@ pub(crate) enum Command {
     Evaluate(evaluate::Args),
     /// Write the voice as other programs read it, and check that it is the same there
     Export(export::Args),
+    /// Prepare a share of a large corpus, as one of many
+    Worker(worker::Args),
     /// Look at what was made
     Show(show::Args),
     /// Numbers about the writing: how much, how long, from when, and what was left out
@@ -93,6 +96,7 @@ impl Command {
             Self::Chat(args) => chat::run(&args, desk),
             Self::Evaluate(args) => evaluate::run(&args, desk),
             Self::Export(args) => export::run(&args, desk),
+            Self::Worker(args) => worker::run(&args, desk),
             Self::Show(args) => show::run(&args, desk),
             Self::Stats(args) => stats::run(&args, desk),
             Self::Tokenizer(args) => tokenizer::run(&args, desk),

@@ -18,3 +18,4 @@ mod review;
 mod scratch;
 mod settings;
 mod tiny;
+mod worker;
