@@ -34,7 +34,7 @@ pub use desk::Desk;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use penname_ledger::Hash;
+use penname_ledger::{Hash, Lock};
 use penname_ledger::clock::Timestamp;
 use penname_ledger::journal;
 use penname_token::{Example, Message};
@@ -289,12 +289,14 @@ impl Review {
 /// becomes a drop. Returns how many there were.
 ///
 /// # Errors
-/// When the record cannot be read or written.
+/// When the record cannot be read or written, or somebody is deciding just now.
 pub fn forget(folder: &Path, documents: &BTreeSet<String>, forgotten: &Forgotten) -> Result<usize, Error> {
     let path = folder.join(FILE);
     if !path.exists() {
         return Ok(0);
     }
+    // Whoever is deciding would go on adding to the file that is replaced.
+    let _alone = Lock::acquire(folder)?;
     let (rows, _bad) = journal::read_all::<Decision>(&path)?;
     let is_forgotten = |decision: &Decision, messages: &[Message]| {
         documents.contains(&decision.document)

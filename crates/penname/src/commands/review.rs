@@ -8,9 +8,10 @@ mod edit;
 mod line;
 mod page;
 mod status;
+mod wish;
 
 use penname_corpus::document::Fate;
-use penname_corpus::review::{self, FLAGS, Item, Review, Standing, Verdict};
+use penname_corpus::review::{self, Catalogue, FLAGS, Item, Review, Standing, Verdict, risk, select};
 use penname_corpus::{Prepared, Settings as Corpus};
 use rustyline::DefaultEditor;
 use rustyline::error::ReadlineError;
@@ -36,7 +37,8 @@ Decisions lie in `review/decisions.jsonl`; `penname prepare` and all that follow
 
 Examples:
   penname review
-  penname review --by ada --sample 50
+  penname review --by ada --order risk
+  penname review --sample 50
   penname review --tty --which stale
   penname review --status")]
 pub(crate) struct Args {
@@ -46,6 +48,9 @@ pub(crate) struct Args {
     /// Only so many of them, evenly spread over the corpus
     #[arg(long, value_name = "N")]
     sample: Option<std::num::NonZeroUsize>,
+    /// In which order
+    #[arg(long, value_enum, default_value_t = Order::Corpus)]
+    order: Order,
     /// Your name, where several decide
     #[arg(long = "by", value_name = "NAME")]
     by: Option<String>,
@@ -69,10 +74,25 @@ enum Which {
     Stale,
     /// Those that are decided about
     Decided,
-    /// Those whose document was marked when it was read or validated
+    /// Those with a mark of a reader or a rule, or a sign of risk
     Marked,
     /// All of them
     All,
+}
+
+/// An order of examples.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Order {
+    /// That of the corpus
+    Corpus,
+    /// The most doubtful first
+    Risk,
+    /// The longest first
+    Longest,
+    /// The shortest first
+    Shortest,
+    /// By chance, the same every time
+    Mixed,
 }
 
 /// Goes through the examples of a project.
@@ -105,15 +125,17 @@ struct Begun<'a> {
 impl Begun<'_> {
     fn in_terminal(&self, mut record: review::Desk) -> Result<(), Failure> {
         let (screen, settings) = (&self.desk.screen, &self.settings.corpus);
-        let items = review::items(&self.prepared.documents, settings);
-        let chosen = chosen(&items, record.review(), self.args);
+        let catalogue = Catalogue::new(review::items(&self.prepared.documents, settings));
+        let wish = wish::of(self.args);
+        let chosen = select::select(&catalogue, record.review(), record.reviewer(), &wish);
+        let chosen: Vec<&Item<'_>> = chosen.into_iter().filter_map(|n| catalogue.items().get(n)).collect();
         if chosen.is_empty() {
             screen.note("there is no such example to decide about; `--which all` shows every one");
             return Ok(());
         }
         let mut reading = Reading { desk: self.desk, settings, chosen, at: 0, flags: Vec::new() };
         reading.go(&mut record)?;
-        screen.note(&Status::of(record.review(), &items).told());
+        screen.note(&Status::of(record.review(), catalogue.items()).told());
         Ok(())
     }
 
@@ -127,7 +149,7 @@ impl Begun<'_> {
             settings: &settings.corpus,
             places: folders.places(),
             voice,
-            first: page::first_wish(self.args),
+            first: wish::query(&wish::of(self.args)),
         };
         let room = Room::new(furniture, record)?;
         let examples = number::of(room.n_items() as u64, "example", "examples");
@@ -143,21 +165,6 @@ impl Begun<'_> {
         screen.note(&Status::of(record.review(), catalogue.items()).told());
         Ok(())
     }
-}
-
-/// The examples that were asked for, in order of the corpus.
-fn chosen<'i, 'd>(items: &'i [Item<'d>], review: &Review, args: &Args) -> Vec<&'i Item<'d>> {
-    let is_chosen = |item: &&Item<'_>| match (args.which, review.standing(&item.example, item.place)) {
-        (Which::Open, Standing::Open | Standing::Stale(_))
-        | (Which::Stale, Standing::Stale(_))
-        | (Which::Decided, Standing::Decided(_))
-        | (Which::All, _) => true,
-        (Which::Marked, _) => !item.document.flags.is_empty(),
-        _ => false,
-    };
-    let all: Vec<&Item<'_>> = items.iter().filter(is_chosen).collect();
-    let n = args.sample.map_or(all.len(), |sample| sample.get().min(all.len()));
-    (0..n).map(|idx| all[idx * all.len() / n]).collect()
 }
 
 /// A review in progress.
@@ -176,7 +183,7 @@ impl Reading<'_, '_, '_> {
         let mut is_shown = false;
         while let Some(item) = self.chosen.get(self.at).copied() {
             if !is_shown {
-                self.desk.screen.piece(&self.shown(item, record.review()));
+                self.desk.screen.piece(&self.shown(item, record));
                 is_shown = true;
             }
             let typed = match editor.readline("keep, drop, edit, next, back, undo, flag, ?, quit > ") {
@@ -246,7 +253,7 @@ impl Reading<'_, '_, '_> {
     }
 
     /// An example as it is read: where it comes from, what was decided, its turns.
-    fn shown(&self, item: &Item<'_>, review: &Review) -> String {
+    fn shown(&self, item: &Item<'_>, record: &review::Desk) -> String {
         let paint = self.desk.screen.paint();
         let place = format!("{} of {}", self.at + 1, self.chosen.len());
         let held_out = if item.document.fate == Fate::HeldOut { ", held out for measuring" } else { "" };
@@ -258,9 +265,13 @@ impl Reading<'_, '_, '_> {
         );
         let mut text =
             format!("\n{}  {}\n", paint.with(Ink::Bold, &place), paint.with(Ink::Dim, &harmless(&from)));
-        text += &standing(review.standing(&item.example, item.place), paint);
-        if !item.document.flags.is_empty() {
-            let marks = format!("marked: {}", item.document.flags.join(", "));
+        let stands = record.review().standing_for(&item.example, item.place, record.reviewer());
+        text += &standing(stands, paint);
+        let signs = risk::signs(item.document, &item.example);
+        let signs = signs.iter().map(|sign| sign.name.to_owned());
+        let marks: Vec<String> = item.document.flags.iter().cloned().chain(signs).collect();
+        if !marks.is_empty() {
+            let marks = format!("look at: {}", marks.join(", "));
             text += &(paint.with(Ink::Dim, &harmless(&marks)) + "\n");
         }
         let persona = self.settings.persona.as_deref();

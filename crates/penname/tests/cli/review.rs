@@ -97,6 +97,20 @@ fn changed_words_are_learned_and_other_writing_makes_them_stale() {
 }
 
 #[test]
+fn two_people_decide_apart_and_are_compared() {
+    let bench = prepared();
+    assert_eq!(typed(&bench, &["review", "--tty", "--by", "ada"], "k\nk\nd\nd\nq\n").code, 0);
+    let said = typed(&bench, &["review", "--tty", "--by", "ben"], "k\nd\nd\nd\nq\n");
+    assert!(said.out.contains("1 of 12") && !said.out.contains("kept on"), "{said:?}");
+    let (code, objects) = bench.json(&["review", "--status"]);
+    assert_eq!(code, 0);
+    let pair = &result(&objects)["agreement"][0];
+    assert_eq!((&pair["one"], &pair["both"], &pair["alike"]), (&"ada".into(), &4.into(), &3.into()));
+    assert_eq!(pair["kappa"], 0.5);
+    assert!(said.err.contains("ada and ben decided 3 of 4 examples alike, kappa 0.50"), "{}", said.err);
+}
+
+#[test]
 fn an_editor_of_ones_own_is_used() {
     let mut bench = prepared();
     bench.set("EDITOR", "sed -i s/kettle/samovar/");

@@ -26,6 +26,9 @@ const N_KEYS: usize = 120;
 const LAPTOP: (u32, u32) = (1280, 860);
 const TELEPHONE: (u32, u32) = (390, 844);
 
+/// Characters of a text that is far too long.
+const LONG: usize = 1 << 20;
+
 /// What a text may hold that is meant to harm whoever reads it.
 const HOSTILE: &str = "<script>window.owned = true</script><img src=x onerror='window.owned=true'> \
      \u{202e}daer eb ot ton si siht\u{202c} & so <b>on</b>, says the kettle.";
@@ -86,6 +89,9 @@ pub(super) fn driven(inputs: &Inputs) -> Verdict {
     }
     let hostile = pair("Is this to be trusted, or is it not?", HOSTILE);
     write::bytes(&project.join("writing/zz-hostile.jsonl"), hostile.as_bytes())?;
+    let long: String = (0..LONG / 24).map(|n| format!("Kettle {n:06} sings on. \n")).collect();
+    let long = pair("Would you say all of it?", &long);
+    write::bytes(&project.join("writing/zz-long.jsonl"), long.as_bytes())?;
     let page = Page::serve(inputs, &project, &["--by", "kit"])?;
     let mut browser = Browser::start(&chromium, &folder.join("browser"), LAPTOP)?;
     browser.open(&page.address)?;
@@ -271,7 +277,25 @@ fn looked_at(browser: &mut Browser, pictures: &Path) -> Result<()> {
         return Err("the page is wider than a telephone".into());
     }
     browser.resize(LAPTOP, "light")?;
-    Ok(())
+    whole_text(browser)
+}
+
+/// A text of a million characters is shown in part, and all of it when asked for.
+fn whole_text(browser: &mut Browser) -> Result<()> {
+    browser.value("(() => { document.getElementById('reset').click(); })()")?;
+    browser.press("/", false)?;
+    browser.wait("document.activeElement?.id === 'f-text'")?;
+    browser.type_text("Kettle 000007 sings")?;
+    browser.press("Enter", false)?;
+    browser.wait("document.getElementById('turns').textContent.includes('Kettle 000007 sings')")?;
+    let shown = "[...document.querySelectorAll('#turns .said')].at(-1).textContent.length";
+    let part = browser.value(shown)?.as_u64().unwrap_or(0);
+    browser.press("w", false)?;
+    browser.wait(&format!("{shown} > {LONG} / 2"))?;
+    match part {
+        1..=30_000 => Ok(()),
+        _ => Err(format!("{part} characters of a long text are shown at first").into()),
+    }
 }
 
 /// Prepares again: what was dropped is not learned, and what was changed is learned so.

@@ -1,9 +1,10 @@
 //! How far a review is, in numbers.
 
+use penname_corpus::review::agree::{Agreement, agreement};
 use penname_corpus::review::{Item, Review, Standing, Verdict};
 use serde_json::{Value, json};
 
-use crate::screen::number;
+use crate::screen::{harmless, number};
 
 /// How far a review is.
 pub(super) struct Status {
@@ -13,6 +14,7 @@ pub(super) struct Status {
     n_changed: usize,
     n_stale: usize,
     n_unreadable: usize,
+    people: Vec<Agreement>,
 }
 
 impl Status {
@@ -31,6 +33,7 @@ impl Status {
             n_changed: decided(|verdict| matches!(verdict, Verdict::Edit { .. })),
             n_stale: count(&|standing| matches!(standing, Standing::Stale(_))),
             n_unreadable: review.n_unreadable,
+            people: agreement(review),
         }
     }
 
@@ -56,6 +59,7 @@ impl Status {
             let lines = number::of(self.n_unreadable as u64, "line", "lines");
             parts.push(format!("{lines} of the record cannot be read"));
         }
+        parts.extend(self.people.iter().map(alike));
         parts.join("; ")
     }
 
@@ -69,6 +73,18 @@ impl Status {
             "stale": self.n_stale,
             "open": self.n_examples - self.n_decided(),
             "unreadable": self.n_unreadable,
+            "agreement": self.people,
         })
     }
+}
+
+/// How far two people agree, in words.
+fn alike(pair: &Agreement) -> String {
+    let Agreement { one, other, both, alike, kappa, interval } = pair;
+    let beyond = match (kappa, interval) {
+        (Some(kappa), Some((low, high))) => format!("kappa {kappa:.2} ({low:.2} to {high:.2})"),
+        _ => "kappa is undefined, because both decided everything one way".to_owned(),
+    };
+    let of = number::of(*both as u64, "example", "examples");
+    harmless(&format!("{one} and {other} decided {alike} of {of} alike, {beyond}"))
 }

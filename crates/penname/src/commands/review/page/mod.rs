@@ -6,7 +6,6 @@
 //! down and the tab is shown what there is.
 
 mod shown;
-mod wish;
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -22,10 +21,10 @@ use penname_token::Message;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::wish;
 use crate::failure::Failure;
 use crate::page::{Answer, Method, Request};
 use shown::Length;
-pub(super) use wish::first as first_wish;
 
 const HTML: &str = include_str!("page.html");
 const STYLE: &str = include_str!("page.css");
@@ -152,7 +151,7 @@ impl<'a> Room<'a> {
 
     /// Which examples are wanted, and where every one stands.
     fn queue(&self, request: &Request) -> Answer {
-        let wish = match wish::of(request) {
+        let wish = match wish::asked(request) {
             Ok(wish) => wish,
             Err(why) => return Answer::refused(400, &why),
         };

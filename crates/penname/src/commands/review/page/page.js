@@ -480,8 +480,12 @@ function asked() {
   return fields;
 }
 
+let n_loads = 0; // of two questions the later one counts, whichever is answered last
+
 /** Asks which examples are wanted, and begins with the first of them or the one that was open. */
 async function load(n) {
+  n_loads += 1;
+  const mine = n_loads;
   const fields = asked();
   let said;
   try {
@@ -490,6 +494,7 @@ async function load(n) {
   } catch (refusal) {
     return note(refusal.message, "grave");
   }
+  if (mine !== n_loads) return undefined;
   queue = said.items;
   inQueue = new Set(queue);
   sample = new Set(said.sample);
