@@ -34,9 +34,9 @@ pub use desk::Desk;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use penname_ledger::{Hash, Lock};
 use penname_ledger::clock::Timestamp;
 use penname_ledger::journal;
+use penname_ledger::{Hash, Lock};
 use penname_token::{Example, Message};
 use serde::{Deserialize, Serialize};
 
