@@ -7,7 +7,7 @@ use std::fmt;
 
 /// An address without its fragment.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Address {
+pub(crate) struct Address {
     scheme: String,
     authority: String,
     /// Path and query; begins with `/`.
@@ -16,7 +16,7 @@ pub(super) struct Address {
 
 impl Address {
     /// Reads an address with its scheme.
-    pub(super) fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
         let (scheme, rest) = text.split_once("://")?;
         let scheme = scheme.to_ascii_lowercase();
@@ -71,7 +71,7 @@ impl Address {
     }
 
     /// Host and port, for messages and for keeping hosts apart.
-    pub(super) fn host(&self) -> &str {
+    pub(crate) fn host(&self) -> &str {
         &self.authority
     }
 

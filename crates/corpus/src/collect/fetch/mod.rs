@@ -8,12 +8,12 @@
 //! A fault ends the source it befell. The others go on, what was fetched is used, and the same
 //! command takes up where it stopped.
 
-mod address;
+pub(crate) mod address;
 mod apify;
 mod blog;
 mod clock;
 mod fault;
-mod polite;
+pub(crate) mod polite;
 mod reddit;
 mod secret;
 mod shelf;

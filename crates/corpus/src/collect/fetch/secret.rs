@@ -14,6 +14,8 @@ pub const SECRETS: &[(&str, &str)] = &[
     ("REDDIT_USERNAME", "the account of a script application"),
     ("REDDIT_PASSWORD", "its password"),
     ("APIFY_API_TOKEN", "your account with Apify, which is charged for what actors do"),
+    ("ANTHROPIC_API_KEY", "your account with Anthropic, which is charged for questions (`corpus.ask`)"),
+    ("OPENAI_API_KEY", "the same for OpenAI, or for another service that speaks as it does"),
 ];
 
 /// A value that is never shown.
@@ -27,7 +29,7 @@ impl Secret {
     }
 
     /// The value, for the one request it belongs into.
-    pub(super) fn open(&self) -> &str {
+    pub(crate) fn open(&self) -> &str {
         &self.0
     }
 }
@@ -51,12 +53,12 @@ impl Secrets {
     }
 
     /// A key that may be absent.
-    pub(super) fn get(&self, name: &str) -> Option<&Secret> {
+    pub(crate) fn get(&self, name: &str) -> Option<&Secret> {
         self.0.get(name)
     }
 
     /// A key that is needed.
-    pub(super) fn need(&self, name: &'static str) -> Result<&Secret, Fault> {
+    pub(crate) fn need(&self, name: &'static str) -> Result<&Secret, Fault> {
         self.get(name).ok_or(Fault::Secret { name })
     }
 }

@@ -5,7 +5,7 @@ mod apify;
 mod blog;
 mod manners;
 mod reddit;
-mod server;
+pub(crate) mod server;
 mod twscrape;
 
 use std::collections::BTreeMap;
@@ -25,7 +25,14 @@ use tempfile::TempDir;
 
 /// A clock that moves when somebody sleeps, and then at once.
 #[derive(Default)]
-struct Hand(AtomicI64);
+pub(crate) struct Hand(AtomicI64);
+
+impl Hand {
+    /// Seconds that have passed.
+    pub(crate) fn seconds(&self) -> f64 {
+        self.0.load(Ordering::Relaxed) as f64 / 1000.0
+    }
+}
 
 impl Clock for Hand {
     fn now(&self) -> Timestamp {
@@ -88,7 +95,7 @@ impl Place {
     }
 
     fn seconds(&self) -> f64 {
-        self.clock.0.load(Ordering::Relaxed) as f64 / 1000.0
+        self.clock.seconds()
     }
 
     /// Every page of the source `a` by its name.
@@ -105,7 +112,7 @@ impl Place {
     fn documents(&self, settings: &Settings) -> Vec<Document> {
         let (writing, fetched) = (self.dir.path().join("writing"), self.folder());
         let settings = Settings { max_bad_share: 1.0, ..settings.clone() };
-        let places = Places { writing: &writing, fetched: Some(&fetched), forgotten: None };
+        let places = Places { writing: &writing, fetched: Some(&fetched), forgotten: None, asked: None };
         let collected = collect(places, &settings, &Silent).unwrap();
         let held: u64 = collected.documents.iter().map(Document::chars).sum();
         assert_eq!(collected.given + collected.tally.added, held + collected.tally.dropped_chars());

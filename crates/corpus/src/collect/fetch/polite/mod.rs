@@ -2,8 +2,8 @@
 //! likes, what it asks to wait is waited, also by the next start of the program, and what will not
 //! get better is not asked again.
 //!
-//! One request at a time, and each answer in memory whole: an answer that is cut off was not
-//! received. Redirects are followed by hand, because a key belongs to one host.
+//! Sources ask one thing at a time; who asks several shares one client among the threads. Each answer
+//! is in memory whole: an answer that is cut off was not received. Redirects are followed by hand, because a key belongs to one host.
 
 mod pace;
 mod retry;
@@ -14,6 +14,7 @@ mod way;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use penname_ledger::{Event, Stream, Timestamp, Witness};
@@ -35,13 +36,13 @@ const LOOK: Duration = Duration::from_millis(500);
 
 /// What is asked.
 #[derive(Debug, Clone)]
-pub(super) struct Ask {
+pub(crate) struct Ask {
     /// Where.
-    pub(super) address: Address,
+    pub(crate) address: Address,
     /// Names in lower case.
     pub(super) headers: Vec<(&'static str, String)>,
-    /// The value of `authorization`, which goes to this host and to no other.
-    pub(super) key: Option<String>,
+    /// A header that opens something, which goes to this host and to no other.
+    pub(super) key: Option<(&'static str, String)>,
     /// What is sent; nothing asks with GET.
     pub(super) body: Option<Vec<u8>>,
     /// Whether asking twice does something twice: then only a host that says it did nothing is asked
@@ -54,7 +55,7 @@ impl Ask {
     ///
     /// # Errors
     /// When the text is no address.
-    pub(super) fn get(address: &str) -> Result<Self, Fault> {
+    pub(crate) fn get(address: &str) -> Result<Self, Fault> {
         let parsed = Address::parse(address).ok_or_else(|| Fault::Address { address: address.to_owned() })?;
         Ok(Self { address: parsed, headers: Vec::new(), key: None, body: None, is_deed: false })
     }
@@ -63,68 +64,97 @@ impl Ask {
     ///
     /// # Errors
     /// When the text is no address.
-    pub(super) fn post(address: &str, kind: &str, body: impl Into<Vec<u8>>) -> Result<Self, Fault> {
+    pub(crate) fn post(address: &str, kind: &str, body: impl Into<Vec<u8>>) -> Result<Self, Fault> {
         let headers = vec![("content-type", kind.to_owned())];
         Ok(Self { headers, body: Some(body.into()), ..Self::get(address)? })
     }
 
     /// The same with a header.
-    pub(super) fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
+    pub(crate) fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.headers.push((name, value.into()));
         self
     }
 
     /// The same with a key.
-    pub(super) fn opened_by(mut self, key: String) -> Self {
-        self.key = Some(key);
+    pub(super) fn opened_by(self, key: String) -> Self {
+        self.opened_with("authorization", key)
+    }
+
+    /// The same with a key under a name of the host's own.
+    pub(crate) fn opened_with(mut self, name: &'static str, key: String) -> Self {
+        self.key = Some((name, key));
+        self
+    }
+
+    /// The same, where asking twice does something twice.
+    pub(crate) fn deed(mut self) -> Self {
+        self.is_deed = true;
         self
     }
 }
 
 /// What is answered.
 #[derive(Debug, Clone)]
-pub(super) struct Answer {
+pub(crate) struct Answer {
     /// The status: 2xx or 304.
-    pub(super) status: u16,
+    pub(crate) status: u16,
     /// Names in lower case.
-    pub(super) headers: Vec<(String, String)>,
+    pub(crate) headers: Vec<(String, String)>,
     /// All of it.
-    pub(super) body: Vec<u8>,
+    pub(crate) body: Vec<u8>,
     /// Where it came from in the end.
-    pub(super) address: Address,
+    pub(crate) address: Address,
 }
 
 impl Answer {
     /// The first header of a name in lower case.
-    pub(super) fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 }
 
-/// The client.
-pub(super) struct Polite<'a> {
+/// What came of asking once.
+pub(crate) enum Tried {
+    /// An answer of 2xx or 304.
+    Good(Answer),
+    /// None, and it may be otherwise another time. The host is left alone until then. What it said is
+    /// there, if it said anything.
+    Again(Fault, Option<Answer>),
+    /// None, and there will be none.
+    Never(Fault, Option<Answer>),
+}
+
+/// The client. Several threads may ask at a time; what hosts want is heeded by all of them.
+pub(crate) struct Polite<'a> {
     way: Way,
     network: &'a Network,
     clock: &'a dyn Clock,
     witness: &'a dyn Witness,
     stop: &'a AtomicBool,
-    waits: Waits,
-    /// When each host may be asked next.
-    next: BTreeMap<String, Timestamp>,
     gap: Duration,
+    hosts: Mutex<Hosts>,
+}
+
+/// What is known of hosts.
+struct Hosts {
+    waits: Waits,
+    /// When each may be asked next.
+    next: BTreeMap<String, Timestamp>,
+    /// The wait for each that was told last.
+    told: BTreeMap<String, Timestamp>,
     jitter: Stream,
 }
 
 /// What the client is made of.
-pub(super) struct Parts<'a> {
-    pub(super) network: &'a Network,
-    pub(super) proxy: Option<&'a str>,
-    pub(super) clock: &'a dyn Clock,
-    pub(super) witness: &'a dyn Witness,
-    pub(super) stop: &'a AtomicBool,
+pub(crate) struct Parts<'a> {
+    pub(crate) network: &'a Network,
+    pub(crate) proxy: Option<&'a str>,
+    pub(crate) clock: &'a dyn Clock,
+    pub(crate) witness: &'a dyn Witness,
+    pub(crate) stop: &'a AtomicBool,
     /// Where waits are kept.
-    pub(super) waits: &'a Path,
-    pub(super) jitter: Stream,
+    pub(crate) waits: &'a Path,
+    pub(crate) jitter: Stream,
 }
 
 impl<'a> Polite<'a> {
@@ -132,17 +162,20 @@ impl<'a> Polite<'a> {
     ///
     /// # Errors
     /// When the proxy is no address.
-    pub(super) fn new(parts: Parts<'a>) -> Result<Self, Fault> {
+    pub(crate) fn new(parts: Parts<'a>) -> Result<Self, Fault> {
         Ok(Self {
             way: Way::new(&parts.network.agent(), parts.proxy)?,
             network: parts.network,
             clock: parts.clock,
             witness: parts.witness,
             stop: parts.stop,
-            waits: Waits::open(parts.waits),
-            next: BTreeMap::new(),
             gap: Duration::ZERO,
-            jitter: parts.jitter,
+            hosts: Mutex::new(Hosts {
+                waits: Waits::open(parts.waits),
+                next: BTreeMap::new(),
+                told: BTreeMap::new(),
+                jitter: parts.jitter,
+            }),
         })
     }
 
@@ -157,7 +190,7 @@ impl<'a> Polite<'a> {
     }
 
     /// The time of day, as the client sees it.
-    pub(super) fn now(&self) -> Timestamp {
+    pub(crate) fn now(&self) -> Timestamp {
         self.clock.now()
     }
 
@@ -165,7 +198,7 @@ impl<'a> Polite<'a> {
     ///
     /// # Errors
     /// When somebody stops it.
-    pub(super) fn rest(&self, time: Duration) -> Result<(), Fault> {
+    pub(crate) fn rest(&self, time: Duration) -> Result<(), Fault> {
         self.pause(later(self.clock.now(), time))
     }
 
@@ -178,37 +211,54 @@ impl<'a> Polite<'a> {
     ///
     /// # Errors
     /// When there will be none.
-    pub(super) fn send(&mut self, ask: &Ask) -> Result<Answer, Fault> {
-        let host = ask.address.host().to_owned();
+    pub(crate) fn send(&self, ask: &Ask) -> Result<Answer, Fault> {
         for n_tries in 1.. {
-            self.turn(&host)?;
-            let met = self.way.send(ask);
-            let now = self.clock.now();
-            self.next.insert(host.clone(), later(now, self.gap));
-            let (asked, fault) = match met {
-                Met::Answer(answer) => {
-                    self.heed(&answer, &host, now)?;
-                    match verdict(&answer, now) {
-                        Verdict::Good => return Ok(answer),
-                        Verdict::Never(fault) => return Err(fault),
-                        Verdict::Again(_) if ask.is_deed && answer.status != 429 => {
-                            return Err(self.failed(&answer, &host, n_tries, None));
-                        }
-                        Verdict::Again(asked) => (asked, self.failed(&answer, &host, n_tries, asked)),
+            let fault = match self.attempt(ask, n_tries)? {
+                Tried::Good(answer) => return Ok(answer),
+                Tried::Never(fault, _) => return Err(fault),
+                Tried::Again(fault, answer) => {
+                    let did_nothing = answer.is_some_and(|answer| answer.status == 429);
+                    if ask.is_deed && !did_nothing {
+                        return Err(fault);
                     }
+                    fault
                 }
-                met => match met.fault(&host, n_tries) {
-                    (fault, true) if !ask.is_deed => (None, fault),
-                    (fault, _) => return Err(fault),
-                },
             };
-            let wait = asked.unwrap_or_else(|| backoff(n_tries, &mut self.jitter));
-            self.cool_down(&host, wait, &fault)?;
             if n_tries >= self.network.tries {
                 return Err(fault);
             }
         }
         Err(Fault::Interrupted)
+    }
+
+    /// Asks once, when it is the host's turn, and leaves it alone afterwards as long as it must be.
+    /// `n_tries` says how often this was asked now.
+    ///
+    /// # Errors
+    /// When the wait is longer than the settings allow, or somebody stops it.
+    pub(crate) fn attempt(&self, ask: &Ask, n_tries: u32) -> Result<Tried, Fault> {
+        let host = ask.address.host();
+        self.turn(host)?;
+        let met = self.way.send(ask);
+        let now = self.clock.now();
+        self.not_before(host, later(now, self.gap));
+        let (wait, fault, answer) = match met {
+            Met::Answer(answer) => {
+                self.heed(&answer, host, now)?;
+                match verdict(&answer, now) {
+                    Verdict::Good => return Ok(Tried::Good(answer)),
+                    Verdict::Never(fault) => return Ok(Tried::Never(fault, Some(answer))),
+                    Verdict::Again(wait) => (wait, self.failed(&answer, host, n_tries, wait), Some(answer)),
+                }
+            }
+            met => match met.fault(host, n_tries) {
+                (fault, true) => (None, fault, None),
+                (fault, false) => return Ok(Tried::Never(fault, None)),
+            },
+        };
+        let wait = wait.unwrap_or_else(|| backoff(n_tries, &mut self.hosts().jitter));
+        self.cool_down(host, wait, &fault)?;
+        Ok(Tried::Again(fault, answer))
     }
 
     /// The fault that it is if it does not pass.
@@ -220,49 +270,74 @@ impl<'a> Polite<'a> {
         }
     }
 
+    /// What is known of hosts. What is in it is whole between two statements, also if a thread died.
+    fn hosts(&self) -> MutexGuard<'_, Hosts> {
+        self.hosts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A host is not asked before a moment.
+    fn not_before(&self, host: &str, moment: Timestamp) {
+        let mut hosts = self.hosts();
+        let due = hosts.next.entry(host.to_owned()).or_insert(moment);
+        *due = moment.max(*due);
+    }
+
     /// Slows down as the host's headers ask. A window that is used up is a wait like any other.
-    fn heed(&mut self, answer: &Answer, host: &str, now: Timestamp) -> Result<(), Fault> {
+    fn heed(&self, answer: &Answer, host: &str, now: Timestamp) -> Result<(), Fault> {
         let Some(window) = Window::of(answer, now) else { return Ok(()) };
         let next = window.next(now);
-        let due = self.next.entry(host.to_owned()).or_insert(next);
-        *due = next.max(*due);
+        self.not_before(host, next);
         if window.is_empty() && until(now, next) >= KEPT_FROM {
             let why = "no requests left in its window".to_owned();
-            self.waits.note(host, Wait { until: next, why }, now)?;
+            self.hosts().waits.note(host, Wait { until: next, why }, now)?;
         }
         Ok(())
     }
 
     /// Notes that a host is to be left alone for a while.
-    fn cool_down(&mut self, host: &str, wait: Duration, fault: &Fault) -> Result<(), Fault> {
+    fn cool_down(&self, host: &str, wait: Duration, fault: &Fault) -> Result<(), Fault> {
         let now = self.clock.now();
         let next = later(now, wait);
-        let due = self.next.entry(host.to_owned()).or_insert(next);
-        *due = next.max(*due);
+        self.not_before(host, next);
         if wait >= KEPT_FROM {
-            self.waits.note(host, Wait { until: next, why: fault.to_string() }, now)?;
+            self.hosts().waits.note(host, Wait { until: next, why: fault.to_string() }, now)?;
         }
         Ok(())
     }
 
-    /// Waits until a host may be asked.
+    /// Waits until a host may be asked. Others may have made that later while one waited.
     ///
     /// # Errors
     /// When that is further away than the settings allow, or somebody stops it.
-    fn turn(&mut self, host: &str) -> Result<(), Fault> {
+    pub(crate) fn turn(&self, host: &str) -> Result<(), Fault> {
+        loop {
+            let due = self.due(host)?;
+            self.pause(due)?;
+            let mut hosts = self.hosts();
+            let next = hosts.next.get(host).copied().unwrap_or(due);
+            if next <= due.max(self.clock.now()) {
+                hosts.next.insert(host.to_owned(), later(self.clock.now(), self.gap));
+                return Ok(());
+            }
+        }
+    }
+
+    /// When a host may be asked; where that is worth telling, it is told.
+    fn due(&self, host: &str) -> Result<Timestamp, Fault> {
         let now = self.clock.now();
-        let kept = self.waits.of(host, now);
-        let due = self.next.get(host).copied().max(kept.map(|wait| wait.until)).unwrap_or(now);
+        let mut hosts = self.hosts();
+        let kept = hosts.waits.of(host, now).cloned();
+        let due = hosts.next.get(host).copied().max(kept.as_ref().map(|wait| wait.until)).unwrap_or(now);
         let left = until(now, due);
         if left > Duration::from_secs(self.network.max_wait_minutes.saturating_mul(60)) {
             return Err(Fault::Limited { host: host.to_owned(), until: due });
         }
-        if left >= TOLD_FROM && left > self.gap {
+        if left >= TOLD_FROM && left > self.gap && hosts.told.insert(host.to_owned(), due) != Some(due) {
             let why = kept.map_or_else(String::new, |wait| format!(" ({})", wait.why));
             let seconds = left.as_secs_f64().ceil();
             self.witness.see(&Event::note(format!("waiting {seconds} s for `{host}`, until {due}{why}")));
         }
-        self.pause(due)
+        Ok(due)
     }
 
     /// Lets time pass, and looks at the stop sign meanwhile.

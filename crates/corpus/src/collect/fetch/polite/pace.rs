@@ -5,6 +5,7 @@ use std::time::Duration;
 use penname_ledger::Timestamp;
 
 use super::Answer;
+use crate::when;
 
 /// The longest pause that a window of requests is spread by, in milliseconds.
 const MAX_SPREAD_MS: i64 = 10_000;
@@ -29,6 +30,9 @@ impl Window {
             let text = names.iter().find_map(|name| answer.header(name))?;
             text.trim().parse::<f64>().ok().filter(|n| n.is_finite() && *n >= 0.0)
         };
+        if let Some(window) = Self::of_anthropic(answer) {
+            return Some(window);
+        }
         let remaining = number(&["x-ratelimit-remaining", "x-rate-limit-remaining", "ratelimit-remaining"])?;
         let reset = number(&["x-ratelimit-reset", "x-rate-limit-reset", "ratelimit-reset"])?;
         let reset_ms = match reset {
@@ -37,6 +41,17 @@ impl Window {
             reset => now.ms().saturating_add((reset * 1000.0) as i64),
         };
         Some(Self { remaining, reset_ms })
+    }
+
+    /// A bucket that fills up all the time: only an empty one makes one wait.
+    fn of_anthropic(answer: &Answer) -> Option<Self> {
+        let kinds = ["requests", "tokens", "input-tokens", "output-tokens"];
+        let empty = kinds.iter().filter_map(|kind| {
+            let left = answer.header(&format!("anthropic-ratelimit-{kind}-remaining"))?;
+            let reset = when::parse(answer.header(&format!("anthropic-ratelimit-{kind}-reset"))?)?;
+            (left.trim().parse::<f64>().ok()? < 1.0).then(|| reset.saturating_mul(1000))
+        });
+        empty.max().map(|reset_ms| Self { remaining: 0.0, reset_ms })
     }
 
     /// When the host may be asked again so that what is left lasts until the window ends.
@@ -92,5 +107,14 @@ mod tests {
         check(&[("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "-3")], None);
         check(&[("x-ratelimit-remaining", "many"), ("x-ratelimit-reset", "3")], None);
         check(&[("x-ratelimit-remaining", "5")], None);
+        let anthropic = |left| {
+            [
+                ("anthropic-ratelimit-requests-remaining", left),
+                ("anthropic-ratelimit-requests-reset", "2023-11-14T22:13:50Z"),
+                ("anthropic-ratelimit-tokens-remaining", "40000"),
+            ]
+        };
+        check(&anthropic("0"), Some(30_000));
+        check(&anthropic("1"), None);
     }
 }

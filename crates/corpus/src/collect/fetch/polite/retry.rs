@@ -31,8 +31,12 @@ pub(super) enum Verdict {
 /// Judges an answer by its status.
 pub(super) fn verdict(answer: &Answer, now: Timestamp) -> Verdict {
     let host = answer.address.host().to_owned();
+    let is_final = answer.header("x-should-retry").is_some_and(|text| text.trim() == "false");
     match answer.status {
         200..=299 | 304 => Verdict::Good,
+        status @ (408 | 425 | 429 | 500..=599) if is_final => {
+            Verdict::Never(Fault::Refused { host, status, said: said(answer) })
+        }
         408 | 425 | 429 | 500..=599 => Verdict::Again(after(answer, now)),
         401 => Verdict::Never(Fault::Unauthorized { host, said: said(answer) }),
         402 => Verdict::Never(Fault::Payment { host, said: said(answer) }),
@@ -139,6 +143,7 @@ mod tests {
         check(304, "", "good");
         check(429, "", "again");
         check(520, "", "again");
+        check(529, "", "again");
         check(401, r#"{"message": "Unauthorized"}"#, "`a.test` does not accept the key: Unauthorized");
         check(402, r#"{"error": {"message": "no credit"}}"#, "`a.test` asks to be paid first: no credit");
         check(
@@ -148,6 +153,13 @@ mod tests {
         );
         check(404, "x", "there is nothing at `https://a.test/x`: status 404");
         check(451, r#"{"reason": "court"}"#, "`a.test` refuses with status 451: court");
+    }
+
+    #[test]
+    fn a_host_may_say_that_it_will_not_pass() {
+        let answer = answer(500, &[("x-should-retry", "false")], r#"{"error": {"message": "no"}}"#);
+        let Verdict::Never(fault) = verdict(&answer, Timestamp::from_ms(0)) else { panic!("asked again") };
+        assert_eq!(fault.to_string(), "`a.test` refuses with status 500: no");
     }
 
     #[test]

@@ -100,8 +100,8 @@ impl Way {
         for (name, value) in &ask.headers {
             request = request.header(*name, value);
         }
-        if let Some(key) = ask.key.as_ref().filter(|_| address.origin() == ask.address.origin()) {
-            request = request.header("authorization", key);
+        if let Some((name, key)) = ask.key.as_ref().filter(|_| address.origin() == ask.address.origin()) {
+            request = request.header(*name, key);
         }
         let sent = match &ask.body {
             Some(body) => request.method("POST").body(body.clone()).map(|request| self.agent.run(request)),
