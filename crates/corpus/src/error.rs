@@ -133,7 +133,38 @@ pub enum Error {
         /// What is wrong with it.
         what: String,
     },
+    /// Generated questions that cannot be asked for as the settings say.
+    #[error("questions cannot be asked for: {why}")]
+    Ask {
+        /// What is wrong.
+        why: String,
+    },
+    /// A model of which nobody says what it costs.
+    #[error("nobody says what `{model}` costs: it is not in the list of {as_of}")]
+    Unpriced {
+        /// The model.
+        model: String,
+        /// The date of the list.
+        as_of: String,
+    },
+    /// Passages without questions, more than may be.
+    #[error("{} of {n_passages} passages have no questions, more than the allowed {:.0} %{}",
+            missing.len(), allowed * 100.0, first(missing))]
+    Unasked {
+        /// Passages for which questions were wanted.
+        n_passages: usize,
+        /// The share that may be without, 0 to 1.
+        allowed: f64,
+        /// Those without.
+        missing: Vec<crate::ask::Missing>,
+    },
     /// The books could not be written or read.
     #[error(transparent)]
     Ledger(#[from] penname_ledger::Error),
+}
+
+/// The first passage without questions, in words.
+fn first(missing: &[crate::ask::Missing]) -> String {
+    let Some(first) = missing.first() else { return String::new() };
+    format!("; first: `{}`, passage {}: {}", first.path, first.passage, first.reason)
 }

@@ -15,9 +15,13 @@
 //! [`collect::fetch::ALL`] (sources over the network), [`clean::ALL`] (cleaners), [`validate::ALL`]
 //! (rules) and [`compose::ALL`] (ways to make an example of a document).
 //!
+//! Questions for passages may be written by a model ([`ask`]), which is asked for by itself and with care for
+//! what it costs; the flow only reads what was answered.
+//!
 //! Start with [`prepare()`], which is the whole flow on one page.
 
 pub mod account;
+pub mod ask;
 pub mod clean;
 pub mod collect;
 pub mod compose;

@@ -7,6 +7,7 @@ use penname_ledger::{Choice, Event, Seed, Witness};
 use penname_token::Example;
 
 use crate::account::{Account, Tally};
+use crate::ask::{Missing, Questions};
 use crate::collect::{Collected, Places, collect};
 use crate::compose::compose;
 use crate::dedupe::{Bands, Found, Signature, dedupe_signed};
@@ -127,10 +128,16 @@ pub(crate) fn complete(
     let duplicates = dedupe_signed(&mut documents, &settings.dedupe, signed);
     choices.extend(told(&duplicates, settings));
 
+    let questions = places.asked.map(Questions::read).transpose()?.unwrap_or_default();
     let (mut train, mut held_out) = (Vec::new(), Vec::new());
+    let (mut n_passages, mut missing) = (0, Vec::new());
     for document in &mut documents {
-        settle(document, (settings, review), &mut account, &mut issues, &mut train, &mut held_out);
+        let known = (settings, review, &questions);
+        let made = settle(document, known, &mut account, &mut issues, &mut train, &mut held_out);
+        n_passages += made.0;
+        missing.extend(made.1);
     }
+    choices.extend(asked(settings, n_passages, missing)?);
     if !account.is_balanced() {
         return Err(Error::Unbalanced {
             given: account.given,
@@ -171,17 +178,17 @@ fn told(duplicates: &Found, settings: &Settings) -> Option<Choice> {
 /// Makes the examples of one document and enters its characters into the account.
 fn settle(
     document: &mut Document,
-    (settings, review): (&Settings, &Review),
+    (settings, review, questions): (&Settings, &Review, &Questions),
     account: &mut Account,
     issues: &mut Vec<Issue>,
     train: &mut Vec<Example>,
     held_out: &mut Vec<Example>,
-) {
+) -> (usize, Vec<Missing>) {
     if let Fate::Dropped(reason) = &document.fate {
         *account.dropped.entry(reason.clone()).or_default() += document.chars();
-        return;
+        return (0, Vec::new());
     }
-    let mut made = compose(document, settings);
+    let mut made = compose(document, settings, questions);
     review.apply(&mut made);
     made.leave_unallowed();
     account.absorb(&made.tally);
@@ -195,6 +202,26 @@ fn settle(
         account.prompt += made.prompt;
         train.extend(made.examples);
     }
+    (made.n_passages, made.missing)
+}
+
+/// Says how many passages have questions, and refuses to go on where more are without than may be.
+fn asked(settings: &Settings, n_passages: usize, missing: Vec<Missing>) -> Result<Option<Choice>, Error> {
+    let ask = &settings.ask;
+    if ask.provider.is_none() || n_passages == 0 {
+        return Ok(None);
+    }
+    let (n_missing, allowed) = (missing.len(), ask.accept_missing);
+    if n_missing as f64 > allowed * n_passages as f64 {
+        return Err(Error::Unasked { n_passages, allowed, missing });
+    }
+    let value = format!("{} of {n_passages} passages", n_passages - n_missing);
+    let reason = format!(
+        "written by {}; each passage is learned {} times in a pass, once for each question",
+        ask.model(),
+        ask.questions
+    );
+    Ok(Some(Choice::new("generated questions", value, reason)))
 }
 
 /// Why documents were dropped, the most frequent reason first: ` (20 rejected: repetition, 4 exact duplicates)`.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
+use crate::ask::Ask;
 use crate::collect::fetch::{Network, Source};
 use crate::collect::files::post::tweet::preset::Preset;
 use crate::collect::files::profile::Profile;
@@ -60,6 +61,8 @@ pub struct Settings {
     pub split: Split,
     /// How examples are made.
     pub compose: Compose,
+    /// How questions for passages are come by. Default: not at all.
+    pub ask: Ask,
 }
 
 /// Which cleaners run, beyond their own defaults.
@@ -224,6 +227,7 @@ impl Default for Settings {
             dedupe: Dedupe::default(),
             split: Split::default(),
             compose: Compose::default(),
+            ask: Ask::default(),
         }
     }
 }
@@ -294,6 +298,7 @@ impl Settings {
         within("compose.passage_words", self.compose.passage_words as f64, 20.0, 1e6, "20 to 1000000")?;
         within("validate.repetition", self.validate.repetition.unwrap_or(0.5), 0.01, 1.0, "0.01 to 1")?;
         crate::validate::check(&self.validate)?;
+        self.ask.check()?;
         let half = self.compose.passage_words as f64 / 2.0;
         let expected = "0 to half of compose.passage_words";
         within("compose.overlap_words", self.compose.overlap_words as f64, 0.0, half, expected)?;

@@ -15,6 +15,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::account::Account;
+use crate::ask::Questions;
 use crate::collect::files::pdf;
 use crate::collect::{self, Places};
 use crate::edit::Cut;
@@ -49,7 +50,13 @@ pub fn order<'a>(
     review: &Review,
 ) -> Result<Order, Error> {
     let mut order = Order::new(STAGE, env!("CARGO_PKG_VERSION"));
+    let places = places.into();
     order.inputs.insert("writing".to_owned(), collect::digest(places, settings)?);
+    let questions =
+        places.asked.filter(|_| settings.ask.provider.is_some()).map(Questions::read).transpose()?;
+    if let Some(answers) = questions.and_then(|questions| questions.digest()) {
+        order.inputs.insert("questions".to_owned(), answers);
+    }
     if let Some(model) = Judge::new(&settings.validate)?.model() {
         order.inputs.insert("toxicity".to_owned(), model);
     }
@@ -57,6 +64,11 @@ pub fn order<'a>(
         order.inputs.insert("review".to_owned(), decisions);
     }
     order.settings = serde_json::json!(settings);
+    // What asking may cost, and how fast it goes, decides nothing here.
+    if let Some(fields) = order.settings.as_object_mut() {
+        fields.remove("ask");
+        fields.extend(settings.ask.order().map(|ask| ("ask".to_owned(), ask)));
+    }
     order.seed = Some(seed);
     Ok(order)
 }

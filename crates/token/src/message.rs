@@ -68,6 +68,22 @@ pub struct Example {
     /// The narrowest rights of all that is in it.
     #[serde(default)]
     pub rights: Rights,
+    /// Where its question comes from, if a model wrote it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked: Option<Asked>,
+}
+
+/// Where a question comes from that no person asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Asked {
+    /// The service, or `local`.
+    pub provider: String,
+    /// The model.
+    pub model: String,
+    /// The hash of what was asked for.
+    pub prompt: String,
+    /// The name of the task in the record of questions.
+    pub task: String,
 }
 
 impl Example {

@@ -64,17 +64,19 @@ pub struct Places<'a> {
     pub fetched: Option<&'a Path>,
     /// What is forgotten, if anything is.
     pub forgotten: Option<&'a Forgotten>,
+    /// The folder in which the record of generated questions lies.
+    pub asked: Option<&'a Path>,
 }
 
 impl<'a> From<&'a Path> for Places<'a> {
     fn from(writing: &'a Path) -> Self {
-        Self { writing, fetched: None, forgotten: None }
+        Self { writing, fetched: None, forgotten: None, asked: None }
     }
 }
 
 impl<'a> From<&'a PathBuf> for Places<'a> {
     fn from(writing: &'a PathBuf) -> Self {
-        Self { writing, fetched: None, forgotten: None }
+        Self { writing, fetched: None, forgotten: None, asked: None }
     }
 }
 

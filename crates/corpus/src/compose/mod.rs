@@ -3,6 +3,7 @@
 //! A way decides what asks and what answers. It accounts for every character it is given:
 //! `chars + added + repeated == voice + prompt + dropped`.
 
+pub(crate) mod asked;
 mod completion;
 mod dialogue;
 mod passage;
@@ -13,6 +14,7 @@ use penname_token::{Example, Message, Role};
 
 use crate::Settings;
 use crate::account::Tally;
+use crate::ask::{Missing, Questions};
 use crate::document::{Body, Document};
 use crate::issue::{Code, Issue, Severity};
 use crate::rights::{Grant, UNALLOWED};
@@ -50,12 +52,17 @@ pub struct Made {
     pub tally: Tally,
     /// Why, where it is worth a row.
     pub issues: Vec<Issue>,
+    /// Passages for which questions were wanted.
+    pub n_passages: usize,
+    /// Those for which there are none.
+    pub missing: Vec<Missing>,
 }
 
-/// Makes the examples of a document.
-pub fn compose(document: &Document, settings: &Settings) -> Made {
+/// Makes the examples of a document. Where questions were generated for its passages, those ask.
+pub fn compose(document: &Document, settings: &Settings, questions: &Questions) -> Made {
     let mut made = Made::default();
     match way(document, settings) {
+        _ if settings.ask.takes(document) => asked::make(document, settings, questions, &mut made),
         Some(way) => (way.make)(document, settings, &mut made),
         None => made.tally.drop("documents no way takes", document.chars()),
     }
@@ -64,6 +71,9 @@ pub fn compose(document: &Document, settings: &Settings) -> Made {
 
 /// About how many examples a document makes, without making them.
 pub fn expected(document: &Document, settings: &Settings) -> usize {
+    if settings.ask.takes(document) {
+        return asked::expected(document, settings);
+    }
     way(document, settings).map_or(0, |way| (way.expected)(document, settings))
 }
 
@@ -86,7 +96,7 @@ impl Made {
         }
         let id = id(document, &messages);
         let (uid, rights) = (document.uid.clone(), document.rights);
-        self.examples.push(Example { id, document: uid, messages, rights });
+        self.examples.push(Example { id, document: uid, messages, rights, asked: None });
     }
 
     /// Leaves out examples of which a part may not be learned from.
@@ -150,7 +160,7 @@ fn chars(text: &str) -> u64 {
 /// Examples as text, and the account, for the tests of the ways.
 #[cfg(test)]
 fn show(document: &Document, settings: &Settings) -> String {
-    let made = compose(document, settings);
+    let made = compose(document, settings, &Questions::default());
     let held = made.voice + made.prompt + made.tally.dropped_chars();
     assert_eq!(document.chars() + made.tally.added + made.repeated, held, "{made:?}");
     use std::fmt::Write;
@@ -170,6 +180,7 @@ fn show(document: &Document, settings: &Settings) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ask::settings::Without;
     use crate::document::{Kind, Speaker, Title, Turn};
     use crate::settings::Form;
     use proptest::prelude::*;
@@ -188,13 +199,17 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_way_accounts_for_every_character(document in any_document(), overlap_words in 0usize..10, complete: bool) {
+        fn every_way_accounts_for_every_character(document in any_document(), overlap_words in 0usize..10, complete: bool, asks in 0usize..3) {
             let mut settings = Settings::default();
+            // Nobody has answered: what is without a question is left out, or stands alone.
+            settings.ask.provider = (asks > 0).then_some(crate::ask::Provider::Local);
+            settings.ask.without = if asks == 1 { Without::Drop } else { Without::Complete };
+            settings.ask.posts = complete;
             settings.compose.overlap_words = overlap_words;
             settings.compose.form = if complete { Form::Complete } else { Form::Ask };
             settings.compose.passage_words = 20;
             settings.compose.post_words = 25;
-            let made = compose(&document, &settings);
+            let made = compose(&document, &settings, &Questions::default());
             let held = made.voice + made.prompt + made.tally.dropped_chars();
             prop_assert_eq!(document.chars() + made.tally.added + made.repeated, held);
             let trained: usize = made.examples.iter().map(Example::trained_chars).sum();

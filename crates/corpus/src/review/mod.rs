@@ -40,6 +40,7 @@ use penname_ledger::{Hash, Lock};
 use penname_token::{Example, Message};
 use serde::{Deserialize, Serialize};
 
+use crate::ask::Questions;
 use crate::compose::{Made, compose};
 use crate::document::{Document, Fate};
 use crate::forget::Forgotten;
@@ -340,11 +341,11 @@ pub struct Item<'a> {
     pub example: Example,
 }
 
-/// Every example that preparing makes of documents, before decisions.
-pub fn items<'a>(documents: &'a [Document], settings: &Settings) -> Vec<Item<'a>> {
+/// Every example that preparing makes of documents with these generated questions, before decisions.
+pub fn items<'a>(documents: &'a [Document], settings: &Settings, questions: &Questions) -> Vec<Item<'a>> {
     let used = documents.iter().filter(|document| !matches!(document.fate, Fate::Dropped(_)));
     let of = |document: &'a Document| {
-        let examples = compose(document, settings).examples.into_iter().enumerate();
+        let examples = compose(document, settings, questions).examples.into_iter().enumerate();
         examples.map(move |(place, example)| Item { document, place, example })
     };
     used.flat_map(of).collect()

@@ -1,6 +1,7 @@
 //! The whole flow over folders written by the tests themselves.
 #![expect(clippy::unwrap_used, reason = "a test stops where its ground is missing")]
 
+mod ask;
 mod bad;
 mod fetch;
 mod sources;
