@@ -73,7 +73,8 @@ pub fn prepare_reviewed<'a>(
     let places = places.into();
     let mut gathered = Gathered { collected: collect(places, settings, witness)?, ..Gathered::default() };
     gathered.validate(settings)?;
-    complete(gathered, places.writing, &Wanted { settings, seed, review }, witness)
+    let questions = places.asked.map(Questions::read).transpose()?.unwrap_or_default();
+    complete(gathered, places.writing, &Wanted { settings, seed, review, questions: &questions }, witness)
 }
 
 /// Documents that are read, cleaned and judged.
@@ -104,6 +105,7 @@ pub(crate) struct Wanted<'a> {
     pub(crate) settings: &'a Settings,
     pub(crate) seed: Seed,
     pub(crate) review: &'a Review,
+    pub(crate) questions: &'a Questions,
 }
 
 /// Holds out, leaves out what is there twice, makes examples and the account.
@@ -117,7 +119,7 @@ pub(crate) fn complete(
     witness: &dyn Witness,
 ) -> Result<Prepared, Error> {
     let Gathered { collected, verdicts, masked, signed } = gathered;
-    let Wanted { settings, seed, review } = *wanted;
+    let Wanted { settings, seed, review, questions } = *wanted;
     let (n_files, mut issues, mut choices) = (collected.n_files, collected.issues, collected.choices);
     let mut documents = collected.documents;
     let mut account = Account { given: collected.given, ..Account::default() };
@@ -128,11 +130,10 @@ pub(crate) fn complete(
     let duplicates = dedupe_signed(&mut documents, &settings.dedupe, signed);
     choices.extend(told(&duplicates, settings));
 
-    let questions = places.asked.map(Questions::read).transpose()?.unwrap_or_default();
     let (mut train, mut held_out) = (Vec::new(), Vec::new());
     let (mut n_passages, mut missing) = (0, Vec::new());
     for document in &mut documents {
-        let known = (settings, review, &questions);
+        let known = (settings, review, questions);
         let made = settle(document, known, &mut account, &mut issues, &mut train, &mut held_out);
         n_passages += made.0;
         missing.extend(made.1);

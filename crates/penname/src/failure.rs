@@ -22,8 +22,10 @@ pub(crate) enum Kind {
     Input,
     /// The machine: memory, disk, device, permissions.
     Device,
-    /// The network, or a budget that is used up.
+    /// The network.
     Network,
+    /// A budget that is used up.
+    Budget,
     /// A part of the work is done, and the same command goes on.
     Partial,
     /// Somebody else is at it: trying again later may help.
@@ -43,6 +45,7 @@ impl Kind {
             Self::Input => 3,
             Self::Device => 4,
             Self::Network | Self::Partial => 5,
+            Self::Budget => 6,
             // EX_TEMPFAIL of sysexits, which queues know.
             Self::TryAgain => 75,
             Self::Bug => 70,
@@ -162,8 +165,9 @@ mod tests {
 
     #[test]
     fn exit_codes_are_as_promised() {
-        let kinds = [Kind::Claim, Kind::Usage, Kind::Input, Kind::Device, Kind::Network, Kind::Bug];
-        assert_eq!(kinds.map(Kind::code), [1, 2, 3, 4, 5, 70]);
+        let kinds =
+            [Kind::Claim, Kind::Usage, Kind::Input, Kind::Device, Kind::Network, Kind::Budget, Kind::Bug];
+        assert_eq!(kinds.map(Kind::code), [1, 2, 3, 4, 5, 6, 70]);
     }
 
     #[test]

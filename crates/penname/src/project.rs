@@ -58,6 +58,11 @@ impl Project {
         self.dir.join("fetched")
     }
 
+    /// Questions that a model wrote for passages: kept, because they cost money or time.
+    pub(crate) fn asked(&self) -> PathBuf {
+        self.dir.join("asked")
+    }
+
     /// What is derived from it and can be made again.
     pub(crate) fn data(&self) -> PathBuf {
         self.dir.join("data")

@@ -9,6 +9,7 @@ use super::prompt;
 use crate::Error;
 use crate::collect::fetch::address::Address;
 use crate::document::{Body, Document, Kind};
+use crate::rights::Grant;
 
 /// Who writes the questions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -154,14 +155,15 @@ impl Default for Ask {
 }
 
 impl Ask {
-    /// Whether passages of this document get questions.
+    /// Whether passages of this document get questions. What may not be learned from is shown to nobody.
     pub(crate) fn takes(&self, document: &Document) -> bool {
         let is_wanted = match document.kind {
             Kind::Text => true,
             Kind::Post => self.posts,
             Kind::Dialogue => false,
         };
-        self.provider.is_some() && is_wanted && matches!(document.body, Body::Text(_))
+        let is_allowed = document.rights.train != Grant::No;
+        self.provider.is_some() && is_wanted && is_allowed && matches!(document.body, Body::Text(_))
     }
 
     /// The model, or an empty name.

@@ -123,7 +123,8 @@ fn again(
     scrubbed: &mut Scrubbed,
 ) -> Result<(), Error> {
     let nothing = fetched.join(".nothing");
-    let places = Places { writing: &nothing, fetched: Some(fetched), forgotten: Some(forgotten) };
+    let places =
+        Places { writing: &nothing, fetched: Some(fetched), forgotten: Some(forgotten), asked: None };
     let settings = Settings { max_bad_share: 1.0, limit: None, ..settings.clone() };
     if settings.sources.is_empty() {
         return Ok(());

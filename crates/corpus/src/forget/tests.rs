@@ -42,7 +42,8 @@ fn stone(what: What, of: &str) -> Forgotten {
 
 fn collected(dir: &Path, settings: &Settings, forgotten: &Forgotten) -> Collected {
     let (writing, fetched) = (dir.join("writing"), dir.join("fetched"));
-    let places = Places { writing: &writing, fetched: Some(&fetched), forgotten: Some(forgotten) };
+    let places =
+        Places { writing: &writing, fetched: Some(&fetched), forgotten: Some(forgotten), asked: None };
     let found = collect(places, settings, &Silent).unwrap();
     let held: u64 = found.documents.iter().map(Document::chars).sum();
     assert_eq!(found.given + found.tally.added, held + found.tally.dropped_chars());
@@ -85,7 +86,7 @@ fn its_row_stands_in_the_account_and_the_order_is_another() {
     let settings = settings(json!([]));
     let writing = dir.path().join("writing");
     let forgotten = stone(What::Author, "bob ray");
-    let places = Places { writing: &writing, fetched: None, forgotten: Some(&forgotten) };
+    let places = Places { writing: &writing, fetched: None, forgotten: Some(&forgotten), asked: None };
     let prepared = prepare(places, &settings, Seed(7), &Silent).unwrap();
     let Account { dropped, .. } = &prepared.account;
     assert!(dropped[FORGOTTEN] > 0 && prepared.account.is_balanced());

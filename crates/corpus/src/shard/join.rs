@@ -11,6 +11,7 @@ use super::row::{Apart, Row};
 use super::{Files, Plan, key, wrong};
 use crate::Error;
 use crate::account::Tally;
+use crate::ask::Questions;
 use crate::collect::Places;
 use crate::collect::piece::{Opened, Piece};
 use crate::dedupe::Signature;
@@ -67,7 +68,8 @@ pub fn join(
         edit::merge(&mut gathered.collected.cuts, &beside.cuts);
         gathered.signed.iter_mut().for_each(|signed| signed.push(beside.signature.clone()));
     }
-    let wanted = Wanted { settings: &plan.settings, seed: plan.seed, review };
+    let questions = places.asked.map(Questions::read).transpose()?.unwrap_or_default();
+    let wanted = Wanted { settings: &plan.settings, seed: plan.seed, review, questions: &questions };
     complete(gathered, places.writing, &wanted, witness)
 }
 

@@ -77,7 +77,7 @@ fn shards_make_what_one_program_makes() {
     let (writing, folder) = (dir.path().join("writing"), dir.path().join("shards"));
     let bob = Forgotten::of([Tombstone::new(What::Author, "Bob")]);
     for forgotten in [None, Some(&bob)] {
-        let places = Places { writing: &writing, fetched: None, forgotten };
+        let places = Places { writing: &writing, fetched: None, forgotten, asked: None };
         let alone = locally(places);
         assert!(alone.documents.len() > 30 && !alone.held_out.is_empty(), "{}", alone.documents.len());
         assert!(alone.choices.iter().any(|choice| choice.what == "duplicates dropped"));

@@ -15,8 +15,8 @@ const ABOUT: &str = "Turns a body of writing into a language model that writes i
 const AFTER: &str = "\
 Settings come from the strongest of: built-in < effort < recipe < penname.yaml < flag.
 Exit codes: 0 done, 1 a claim was not met, 2 usage or settings, 3 input data, 4 device or memory,
-            5 network or budget, 70 a fault of penname, 130 interrupted.
-Nothing is sent anywhere; the network is used to fetch a base model, and not with --offline.";
+            5 network, 6 budget used up, 70 a fault of penname, 130 interrupted.
+Nothing is sent anywhere but by `ask`; else the network is used to fetch, and not with --offline.";
 
 /// The command line.
 #[derive(Debug, Parser)]

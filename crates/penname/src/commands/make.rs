@@ -8,6 +8,7 @@ use crate::desk::Desk;
 use crate::failure::Failure;
 use crate::project::Project;
 use crate::settings::Settings;
+use crate::work::asking::accepting;
 use crate::work::corpus;
 use crate::work::run::Work;
 
@@ -20,14 +21,19 @@ interrupted goes on. Exit code 1 when a claim is not met.
 Examples:
   penname make
   penname make --effort quick")]
-pub(crate) struct Args {}
+pub(crate) struct Args {
+    /// Go on without questions for so many of the passages: 10%
+    #[arg(long, value_name = "SHARE")]
+    accept_missing: Option<String>,
+}
 
 /// Makes a voice.
 ///
 /// # Errors
 /// When a stage fails or a claim is not met.
-pub(crate) fn run(_args: &Args, desk: &Desk) -> Result<(), Failure> {
+pub(crate) fn run(args: &Args, desk: &Desk) -> Result<(), Failure> {
     let (project, settings) = desk.open()?;
+    let settings = accepting(settings, args.accept_missing.as_deref())?;
     let (run, report) = made(desk, &project, &settings)?;
     desk.screen.result("make", &report, || evaluate::told(&report, desk.screen.columns()));
     let next = format!(

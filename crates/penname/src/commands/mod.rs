@@ -3,6 +3,7 @@
 //! To add one: write a file with `Args` and `run(args, desk)`, and give it one variant and one line
 //! below. Its help is the comment on the variant.
 
+mod ask;
 mod chat;
 mod demo;
 mod doctor;
@@ -36,6 +37,8 @@ pub(crate) enum Command {
     New(new::Args),
     /// Turn writing into examples, and account for every character
     Prepare(prepare::Args),
+    /// Have a model write questions that passages answer, and say what it costs
+    Ask(ask::Args),
     /// Decide about examples one by one: keep, drop, change
     Review(review::Args),
     /// Forget somebody or a piece, wherever it stands
@@ -86,6 +89,7 @@ impl Command {
         match self {
             Self::New(args) => new::run(&args, desk),
             Self::Prepare(args) => prepare::run(&args, desk),
+            Self::Ask(args) => ask::run(&args, desk),
             Self::Review(args) => review::run(&args, desk),
             Self::Forget(args) => forget::run(&args, desk),
             Self::Plan(args) => plan::run(&args, desk),

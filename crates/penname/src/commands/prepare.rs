@@ -13,6 +13,7 @@ use crate::failure::Failure;
 use crate::project::Project;
 use crate::screen::number;
 use crate::settings::Settings;
+use crate::work::asking::{self, accepting};
 use crate::work::corpus::{self, Again, Folders, Wanted};
 
 /// What was typed.
@@ -33,6 +34,9 @@ pub(crate) struct Args {
     /// Ask the network sources again for what is new since they were asked last
     #[arg(long)]
     fetch: bool,
+    /// Go on without questions for so many of the passages: 10%
+    #[arg(long, value_name = "SHARE")]
+    accept_missing: Option<String>,
 }
 
 /// Prepares the writing of a project.
@@ -41,6 +45,7 @@ pub(crate) struct Args {
 /// When there is no project, or nothing to learn from.
 pub(crate) fn run(args: &Args, desk: &Desk) -> Result<(), Failure> {
     let (project, settings) = desk.open()?;
+    let settings = accepting(settings, args.accept_missing.as_deref())?;
     if let Some(limit) = args.limit {
         let prepared = few(desk, &project, &settings, limit.get())?;
         desk.screen.result("tried", &prepared.documents, || tried(&prepared, desk));
@@ -54,7 +59,9 @@ pub(crate) fn run(args: &Args, desk: &Desk) -> Result<(), Failure> {
 
 /// A few documents of each kind of source. What is fetched for it is not kept: a trial is no pass.
 fn few(desk: &Desk, project: &Project, settings: &Settings, limit: usize) -> Result<Prepared, Failure> {
-    let few = penname_corpus::Settings { limit: Some(limit), ..settings.corpus.clone() };
+    let mut few = penname_corpus::Settings { limit: Some(limit), ..settings.corpus.clone() };
+    // A trial is looked at before questions are asked.
+    few.ask = asking::lenient(&few.ask);
     let (folders, trial) = (Folders::of(project)?, project.data().join("trial"));
     let places = folders.with(&trial);
     if few.sources.is_empty() {
@@ -84,7 +91,9 @@ pub(crate) fn told(prepared: &Prepared) -> String {
     let train = number::of(prepared.train.len() as u64, "example", "examples");
     let held_out = number::count(prepared.held_out.len() as u64);
     let mut lines = vec![format!("{documents}: {train} to learn from, {held_out} held out for measuring")];
-    let is_told = |choice: &&Choice| ["rejected", "personal data"].contains(&choice.what.as_str());
+    let is_told = |choice: &&Choice| {
+        ["rejected", "personal data", "generated questions"].contains(&choice.what.as_str())
+    };
     lines.extend(prepared.choices.iter().filter(is_told).map(|c| format!("{}: {}", c.what, c.value)));
     lines.push(detectable(prepared));
     lines.extend(account::left(&prepared.would));

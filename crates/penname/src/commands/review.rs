@@ -10,6 +10,7 @@ mod page;
 mod status;
 mod wish;
 
+use penname_corpus::ask::Questions;
 use penname_corpus::document::Fate;
 use penname_corpus::review::{self, Catalogue, FLAGS, Item, Review, Standing, Verdict, risk, select};
 use penname_corpus::{Prepared, Settings as Corpus};
@@ -103,7 +104,8 @@ pub(crate) fn run(args: &Args, desk: &Desk) -> Result<(), Failure> {
     let (project, settings) = desk.open()?;
     let prepared = corpus::prepared(desk, &project, &settings)?;
     if args.status || desk.screen.is_json() {
-        let items = review::items(&prepared.documents, &settings.corpus);
+        let questions = Questions::read(&project.asked())?;
+        let items = review::items(&prepared.documents, &settings.corpus, &questions);
         let status = Status::of(&Review::read(&project.review())?, &items);
         desk.screen.result("review", &status.value(), || status.told());
         return Ok(());
@@ -125,7 +127,8 @@ struct Begun<'a> {
 impl Begun<'_> {
     fn in_terminal(&self, mut record: review::Desk) -> Result<(), Failure> {
         let (screen, settings) = (&self.desk.screen, &self.settings.corpus);
-        let catalogue = Catalogue::new(review::items(&self.prepared.documents, settings));
+        let questions = Questions::read(&self.project.asked())?;
+        let catalogue = Catalogue::new(review::items(&self.prepared.documents, settings, &questions));
         let wish = wish::of(self.args);
         let chosen = select::select(&catalogue, record.review(), record.reviewer(), &wish);
         let chosen: Vec<&Item<'_>> = chosen.into_iter().filter_map(|n| catalogue.items().get(n)).collect();

@@ -68,6 +68,15 @@ impl From<penname_corpus::Error> for Failure {
                 (Kind::Input, "`penname worker --freeze` makes a new plan of what is there now")
             }
             E::Stored { .. } => (Kind::Input, "remove the folder `data` and run `penname prepare` again"),
+            E::Ask { .. } => (Kind::Usage, "`penname settings --origin` shows what `corpus.ask` is set to"),
+            E::Unpriced { .. } => (
+                Kind::Usage,
+                "say what it costs in `corpus.ask.prices`, or let it cost what it will with `--allow-unpriced`",
+            ),
+            E::Unasked { .. } => (
+                Kind::Input,
+                "`penname ask` asks for them; `asked/missing.jsonl` lists each; `--accept-missing 10%` goes on without",
+            ),
             E::Unbalanced { .. } => return Self::of(Kind::Bug, &error),
         };
         Self::of(kind, &error).hint(hint)
@@ -80,6 +89,7 @@ impl From<penname_corpus::collect::fetch::Fault> for Failure {
         match fault {
             F::Ledger(error) => error.into(),
             F::Interrupted => Self::of(Kind::Interrupted, &fault),
+            F::Budget { .. } => Self::of(Kind::Budget, &fault).hint(fault.hint()),
             F::Secret { .. } => Self::of(Kind::Usage, &fault).hint(fault.hint()),
             _ => Self::of(Kind::Network, &fault).hint(fault.hint()),
         }

@@ -1,6 +1,7 @@
 //! Every setting there is. Validation, `penname settings`, its help and the reference page are all
 //! made from this list, and a test holds it to the types it fills.
 
+mod ask;
 mod examples;
 mod validate;
 
@@ -18,13 +19,13 @@ const fn key(name: &'static str, kind: Kind, default: &'static str, about: &'sta
 
 /// All of them, in the order in which they are shown.
 pub(crate) const ALL: &[Key] =
-    &joined::<{ FIRST.len() + validate::KEYS.len() + examples::KEYS.len() + REST.len() }>();
+    &joined::<{ FIRST.len() + validate::KEYS.len() + examples::KEYS.len() + ask::KEYS.len() + REST.len() }>();
 
 /// The parts of the list in one.
 const fn joined<const N: usize>() -> [Key; N] {
     let mut all = [FIRST[0]; N];
     let mut n = 0;
-    let parts = [FIRST, validate::KEYS, examples::KEYS, REST];
+    let parts = [FIRST, validate::KEYS, examples::KEYS, ask::KEYS, REST];
     let mut part = 0;
     while part < parts.len() {
         let mut at = 0;

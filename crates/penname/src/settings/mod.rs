@@ -28,6 +28,7 @@ pub(crate) use error::Error;
 pub(crate) use layer::Entry;
 pub(crate) use meant::Meant;
 pub(crate) use origin::Origin;
+use penname_corpus::ask::Provider;
 use penname_ledger::Choice;
 use serde_json::Value;
 
@@ -82,8 +83,22 @@ impl Settings {
         let mut meant: Meant = meant.map_err(|error| Error::Whole { why: error.to_string() })?;
         // One persona, wherever a system turn is needed.
         meant.corpus.persona.clone_from(&meant.voice.persona);
+        // A model of our own that writes questions is the base, unless another one is named.
+        if meant.corpus.ask.provider == Some(Provider::Local) && meant.corpus.ask.model.is_none() {
+            meant.corpus.ask.model = Some(meant.base.clone());
+        }
         meant.corpus.check().map_err(|refusal| placed(refusal, &entries))?;
         Ok(Self { entries, meant })
+    }
+
+    /// The same with one value changed by a flag of a command.
+    ///
+    /// # Errors
+    /// When it cannot stand there.
+    pub(crate) fn with(&self, name: &str, text: &str, flag: &str) -> Result<Self, Error> {
+        let mut entries = self.entries.clone();
+        layer::lay(&mut entries, vec![layer::flag(name, text, flag)?]);
+        Self::of(entries)
     }
 
     /// Every setting with its value and origin, in the order of the list.

@@ -6,9 +6,10 @@ use penname_corpus::collect::Places;
 use penname_corpus::collect::fetch::{self, Order, System};
 use penname_corpus::forget::{Forgotten, scrub};
 use penname_corpus::review::Review;
-use penname_corpus::{Prepared, Settings as Corpus, store};
+use penname_corpus::{Error, Prepared, Settings as Corpus, store};
 use penname_ledger::{Event, Seed, write};
 
+use super::asking;
 use crate::desk::Desk;
 use crate::failure::{Failure, Kind};
 use crate::project::Project;
@@ -21,6 +22,7 @@ pub(crate) struct Folders {
     writing: PathBuf,
     fetched: PathBuf,
     forgotten: Forgotten,
+    asked: PathBuf,
 }
 
 impl Folders {
@@ -29,7 +31,12 @@ impl Folders {
     /// # Errors
     /// When what is to be forgotten is there and cannot be read: then nothing is used.
     pub(crate) fn of(project: &Project) -> Result<Self, Failure> {
-        Ok(Self { writing: project.writing(), fetched: project.fetched(), forgotten: forgotten(project)? })
+        Ok(Self {
+            writing: project.writing(),
+            fetched: project.fetched(),
+            forgotten: forgotten(project)?,
+            asked: project.asked(),
+        })
     }
 
     /// The same for the library.
@@ -39,7 +46,12 @@ impl Folders {
 
     /// The same, with what was fetched elsewhere.
     pub(crate) fn with<'a>(&'a self, fetched: &'a Path) -> Places<'a> {
-        Places { writing: &self.writing, fetched: Some(fetched), forgotten: Some(&self.forgotten) }
+        Places {
+            writing: &self.writing,
+            fetched: Some(fetched),
+            forgotten: Some(&self.forgotten),
+            asked: Some(&self.asked),
+        }
     }
 }
 
@@ -74,7 +86,11 @@ pub(crate) fn prepared_anew(
     let (folder, corpus, seed) = (folders.fetched.as_path(), &settings.corpus, settings.seed);
     fetched(desk, project, &Wanted { folder, corpus, seed, again })?;
     let review = decisions(desk, project)?;
-    Ok(store::prepare_into(folders.places(), &data, corpus, seed, &review, desk.witness())?)
+    let prepared = store::prepare_into(folders.places(), &data, corpus, seed, &review, desk.witness());
+    if let Err(Error::Unasked { missing, .. }) = &prepared {
+        asking::list(project, missing)?;
+    }
+    Ok(prepared?)
 }
 
 /// What is to be fetched.

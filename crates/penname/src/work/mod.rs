@@ -5,6 +5,7 @@
 //!        ─scratch→ base      ─tokens→ sequences        where the model is new
 //! ```
 
+pub(crate) mod asking;
 pub(crate) mod contract;
 pub(crate) mod corpus;
 pub(crate) mod data;

@@ -47,6 +47,11 @@ impl Speaker {
         Ok(Self { decoder: Decoder::new(model, room, device)? })
     }
 
+    /// Gives back the memory of its conversations.
+    pub(crate) fn release(self, device: &mut dyn Device) {
+        self.decoder.release(device);
+    }
+
     /// Answers one conversation and hands every piece of text to `hear` as it is certain.
     ///
     /// # Errors

@@ -1,8 +1,9 @@
 //! The program as a person meets it: the built binary, in a folder of its own, with an empty home.
 //!
-//! Start with [`bench`], which runs it. Connections are opened to this machine only, and by [`fetch`] alone.
+//! Start with [`bench`], which runs it. Connections are opened to this machine only, and by [`fetch`] and [`ask`] alone.
 #![expect(clippy::unwrap_used, reason = "a test may fail")]
 
+mod ask;
 mod base;
 mod bench;
 mod books;

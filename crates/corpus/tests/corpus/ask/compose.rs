@@ -66,7 +66,12 @@ fn asked(without: fn(usize) -> bool) -> (Place, Settings, PathBuf) {
 
 fn prepared(place: &Place, settings: &Settings, dir: &Path) -> Result<Prepared, Error> {
     let folder = place.folder();
-    prepare(Places { writing: dir, fetched: None, asked: Some(&folder) }, settings, Seed(7), &Silent)
+    prepare(
+        Places { writing: dir, fetched: None, forgotten: None, asked: Some(&folder) },
+        settings,
+        Seed(7),
+        &Silent,
+    )
 }
 
 #[test]
@@ -133,7 +138,7 @@ fn what_has_no_question_is_counted_and_only_then_left_out_or_alone() {
 fn preparing_is_done_again_for_other_answers_and_not_for_another_budget() {
     let (place, mut settings, dir) = asked(|_| false);
     let folder = place.folder();
-    let places = Places { writing: &dir, fetched: None, asked: Some(&folder) };
+    let places = Places { writing: &dir, fetched: None, forgotten: None, asked: Some(&folder) };
     let key = |settings: &Settings| {
         store::order(places, settings, Seed(7), &penname_corpus::review::Review::default()).unwrap().key()
     };

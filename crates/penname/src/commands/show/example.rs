@@ -72,13 +72,20 @@ fn value(example: &Example, sequences: &[Sequence]) -> Value {
         "document": example.document,
         "messages": example.messages,
         "rights": example.rights,
+        "asked": example.asked,
         "sequences": sequences.iter().map(sequence).collect::<Vec<_>>(),
     })
 }
 
 fn heading(what: &str, idx: usize, example: &Example, paint: Paint) -> String {
     let rights = learned::told(example.rights);
-    let about = format!("id {}, document {}, {rights}", example.id, example.document);
+    let mut about = format!("id {}, document {}, {rights}", example.id, example.document);
+    if let Some(asked) = &example.asked {
+        about += &format!(
+            "\nits question was written by {} ({}), prompt {}, task {}",
+            asked.model, asked.provider, asked.prompt, asked.task
+        );
+    }
     format!(
         "{}\n{}\n",
         paint.with(Ink::Bold, &format!("{what} {}", idx + 1)),

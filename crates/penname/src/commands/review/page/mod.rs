@@ -10,6 +10,7 @@ mod shown;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use penname_corpus::ask::Questions;
 use penname_corpus::collect::Places;
 use penname_corpus::issue::Issue;
 use penname_corpus::review::raw::Raw;
@@ -86,12 +87,13 @@ impl<'a> Room<'a> {
     /// When a model that scores is not there.
     pub(super) fn new(furniture: Furniture<'a>, record: review::Desk) -> Result<Self, Failure> {
         let Furniture { prepared, settings, places, voice, first } = furniture;
+        let questions = places.asked.map(Questions::read).transpose()?.unwrap_or_default();
         let mut issues: BTreeMap<&str, Vec<&Issue>> = BTreeMap::new();
         for issue in &prepared.issues {
             issues.entry(&issue.path).or_default().push(issue);
         }
         Ok(Self {
-            catalogue: Catalogue::new(review::items(&prepared.documents, settings)),
+            catalogue: Catalogue::new(review::items(&prepared.documents, settings, &questions)),
             record: Mutex::new(record),
             raw: Raw::new(places, settings),
             judge: Judge::new(&settings.validate)?,
