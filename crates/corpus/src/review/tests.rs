@@ -198,7 +198,7 @@ fn corpus() -> Vec<Document> {
 fn what_is_wanted_is_found_and_ordered() {
     use super::select::{Plan, Show, Sort, Wish, select};
     let documents = corpus();
-    let catalogue = Catalogue::new(items(&documents, &Settings::default()));
+    let catalogue = Catalogue::new(items(&documents, &Settings::default(), &Questions::default()));
     assert_eq!(catalogue.items().len(), 20);
     let dir = tempfile::tempdir().unwrap();
     let mut desk = Desk::open(dir.path(), None).unwrap();
@@ -230,7 +230,7 @@ fn what_is_wanted_is_found_and_ordered() {
 fn a_sample_has_every_sort_in_proportion_and_stays_the_same() {
     use super::select::{Plan, Show, Wish, select};
     let documents = corpus();
-    let catalogue = Catalogue::new(items(&documents, &Settings::default()));
+    let catalogue = Catalogue::new(items(&documents, &Settings::default(), &Questions::default()));
     let dir = tempfile::tempdir().unwrap();
     let mut desk = Desk::open(dir.path(), None).unwrap();
     let wish = Wish { plan: Plan::Stratified(10), show: Show::All, ..Wish::default() };
@@ -259,7 +259,7 @@ fn what_was_written_is_read_again() {
     let place = dir.path().to_owned();
     let prepared =
         crate::prepare(&place, &settings, penname_ledger::Seed(0), &penname_ledger::event::Silent).unwrap();
-    let catalogue = items(&prepared.documents, &settings);
+    let catalogue = items(&prepared.documents, &settings, &Questions::default());
     let answer = catalogue[0].example.messages.last().unwrap().content.clone();
     assert_eq!(answer, "It is the steam, dear friend, and the & of it all.");
     let raw = raw::Raw::new(crate::collect::Places::from(&place), &settings);

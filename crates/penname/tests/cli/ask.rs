@@ -237,7 +237,8 @@ fn the_base_itself_is_asked_and_nothing_leaves_the_machine() {
     assert!(said.out.contains("truncated") || said.out.contains("malformed"), "{}", said.out);
     assert_eq!(service.n_asked(), 0);
     let record = std::fs::read_to_string(bench.path("asked/answers.jsonl")).unwrap();
-    assert_eq!(record.lines().count(), 2 * N_TEXTS, "each is asked twice and then given up");
+    let n_asked = record.lines().count();
+    assert!((2 * N_TEXTS..=3 * N_TEXTS).contains(&n_asked), "each is asked twice or three times: {n_asked}");
     // Nothing is asked again.
     assert_eq!(bench.run(&args).code, 3);
     assert_eq!(std::fs::read_to_string(bench.path("asked/answers.jsonl")).unwrap(), record);
