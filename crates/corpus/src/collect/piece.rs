@@ -109,7 +109,7 @@ impl<'a> Opened<'a> {
         let _unread = fs::File::open(path).and_then(|file| file.take(HEAD_BYTES).read_to_end(&mut head));
         head.retain(|byte| *byte != 0);
         let holds = |word: &&str| head.windows(word.len()).any(|window| window == word.as_bytes());
-        forced.is_some() || TOGETHER.iter().any(|word| holds(&word))
+        forced.is_some() || TOGETHER.iter().any(holds)
     }
 
     /// The hash of the names and contents of units. A file that cannot be read counts by its name.

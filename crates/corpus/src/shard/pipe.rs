@@ -98,13 +98,16 @@ fn read_line(from: &mut impl BufRead, line: &mut Vec<u8>) -> std::io::Result<boo
     line.clear();
     let n = from.by_ref().take(MAX_LINE).read_until(b'\n', line)?;
     let is_cut = n as u64 == MAX_LINE && line.last() != Some(&b'\n');
-    while is_cut {
-        let mut rest = Vec::new();
-        let n = from.by_ref().take(MAX_LINE).read_until(b'\n', &mut rest)?;
-        if n == 0 || rest.last() == Some(&b'\n') {
-            *line = b"(a line that is too long)".to_vec();
-            break;
+    if is_cut {
+        // Passed over piece by piece, so that it takes no more room than any other.
+        loop {
+            line.clear();
+            let n = from.by_ref().take(MAX_LINE).read_until(b'\n', line)?;
+            if n == 0 || line.last() == Some(&b'\n') {
+                break;
+            }
         }
+        *line = b"(a line that is too long)".to_vec();
     }
     Ok(n > 0)
 }
