@@ -1,6 +1,9 @@
 //! `penname stats`: what the prepared writing is, in numbers.
 
+mod page;
+
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use penname_corpus::stats::{Amount, Part, Rule, Spread, Stats};
 
@@ -17,20 +20,31 @@ twice as long texts as the one before it.
 Examples:
   penname stats
   penname stats --source tweets
+  penname stats --html stats.html
   penname stats --json")]
 pub(crate) struct Args {
     /// Tell one source alone: `files`, or the id of one of the settings
     #[arg(long, value_name = "NAME")]
     source: Option<String>,
+    /// Write them with pictures as one HTML file, which asks the network for nothing
+    #[arg(long, value_name = "FILE", conflicts_with = "source")]
+    html: Option<PathBuf>,
 }
 
 /// Shows the numbers of the prepared corpus.
 ///
 /// # Errors
-/// When nothing was prepared yet, or there is no such source.
+/// When nothing was prepared yet, there is no such source, or the file cannot be written.
 pub(crate) fn run(args: &Args, desk: &Desk) -> Result<(), Failure> {
     let (project, settings) = desk.open()?;
     let stats = Stats::of(&super::show::prepared(desk, &project, &settings)?);
+    if let Some(path) = &args.html {
+        let voice = settings.voice.name.clone().unwrap_or_else(|| project.name());
+        penname_ledger::write::bytes(path, page::html(&voice, &stats).as_bytes())?;
+        let told = format!("the numbers are drawn in {}", path.display());
+        desk.screen.result("stats", &serde_json::json!({ "html": path }), || harmless(&told));
+        return Ok(());
+    }
     let paint = desk.screen.paint();
     let Some(name) = &args.source else {
         desk.screen.result("stats", &stats, || whole(&stats, paint));

@@ -7,6 +7,7 @@
 mod bars;
 pub(crate) mod number;
 pub(crate) mod paint;
+pub(crate) mod paper;
 mod spark;
 mod sparse;
 mod stream;

@@ -58,6 +58,28 @@ fn numbers_of_a_corpus_are_told_and_add_up() {
 }
 
 #[test]
+fn numbers_are_drawn_on_a_page_that_asks_for_nothing() {
+    let bench = with_chat();
+    let said = bench.run(&["stats", "--html", "stats.html"]);
+    assert_eq!(said.code, 0, "{said:?}");
+    let html = fs::read_to_string(bench.path("stats.html")).unwrap();
+    for part in [
+        "Where every character went",
+        "Splits",
+        "Length of a document",
+        "Over time",
+        "held out for measuring",
+    ] {
+        assert!(html.contains(part), "{part} in {html}");
+    }
+    for word in ["<script", "http:", "https:", "url(", "<link", "<img"] {
+        assert!(!html.contains(word), "{word}");
+    }
+    assert!(html.matches("<svg").count() >= 3);
+    assert_eq!(bench.run(&["stats", "--html", "x.html", "--source", "files"]).code, 2);
+}
+
+#[test]
 fn somebody_is_forgotten_everywhere_but_in_what_is_yours() {
     let bench = with_chat();
     assert!(all_of(&bench.path("data")).contains("Bob Ray"), "the corpus knows who speaks");
