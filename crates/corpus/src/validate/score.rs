@@ -53,6 +53,6 @@ mod tests {
         assert_eq!(scores[0].name, "language");
         assert!(scores[0].value.starts_with("English"), "{scores:?}");
         assert_eq!(scores[0].bar.as_deref(), Some("en"));
-        assert_eq!((scores[1].name, scores[1].value.as_str()), ("repetition", "79 % of runs of 5 words"));
+        assert_eq!((scores[1].name, scores[1].value.as_str()), ("repetition", "73 % of runs of 5 words"));
     }
 }
