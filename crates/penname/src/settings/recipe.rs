@@ -19,6 +19,7 @@ pub(crate) const ALL: &[Recipe] = &[
     Recipe { name: "blog", text: include_str!("../../../../recipes/blog.yaml") },
     Recipe { name: "book", text: include_str!("../../../../recipes/book.yaml") },
     Recipe { name: "book-overlap", text: include_str!("../../../../recipes/book-overlap.yaml") },
+    Recipe { name: "book-questions", text: include_str!("../../../../recipes/book-questions.yaml") },
     Recipe { name: "column-and-forum", text: include_str!("../../../../recipes/column-and-forum.yaml") },
     Recipe { name: "short-replies", text: include_str!("../../../../recipes/short-replies.yaml") },
     Recipe { name: "tiny-dialogue", text: include_str!("../../../../recipes/tiny-dialogue.yaml") },

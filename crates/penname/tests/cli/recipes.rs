@@ -267,3 +267,46 @@ fn a_template_writes_what_a_trainer_of_text_reads() {
     assert!(first.contains("<|im_start|>assistant\n<think>\n\n</think>\n\nDear friend"), "{first}");
     assert!(first.trim_end().ends_with("<|im_end|>"), "{first}");
 }
+
+/// A service that speaks as OpenAI's does, and asks two questions about whatever it is shown.
+fn asker(request: &Request) -> Reply {
+    let body: Value = serde_json::from_str(&request.body).unwrap();
+    let shown = body["messages"][1]["content"].as_str().unwrap();
+    let ferry = shown.split("ferry number ").nth(1).unwrap().split(' ').next().unwrap();
+    let questions = json!({"questions": [format!("When did ferry {ferry} leave?"), format!("Who took ferry {ferry}?")]});
+    let answer = json!({"choices": [{"message": {"content": questions.to_string()}, "finish_reason": "stop"}],
+        "usage": {"prompt_tokens": 500, "completion_tokens": 40}});
+    Reply::ok(answer.to_string())
+}
+
+#[test]
+fn books_become_passages_that_are_asked_for() {
+    let server = Server::start(|request, _| asker(request));
+    let bench = project("book-questions", None);
+    let chapter = |n: usize| {
+        format!(
+            "The ferry number {n} left twice a day and complained both times. Nobody on island {n} minded, because \
+             it was the only one of them that said what it thought. In the {n} years of its service it was late {} \
+             times, and each time there was a reason that could be told over supper.\n",
+            n * 7 + 1
+        )
+    };
+    for n in 1..4 {
+        bench.write(&format!("writing/chapter-{n}.txt"), &chapter(n));
+    }
+    let service = format!(
+        "recipe: book-questions\ncorpus:\n  split: {{share: 0}}\n  ask: {{provider: openai, model: m, mode: each, address: \"{}\", prices: [{{model: m, input: 1.0, output: 5.0}}]}}\n",
+        server.address
+    );
+    bench.write("penname.yaml", &service);
+    let said = bench.run(&["ask"]);
+    assert_eq!(said.code, 0, "{said:?}");
+    prepared(&bench);
+    let train = exported(&bench, "messages", "train.jsonl");
+    assert_eq!(train.lines().count(), 6, "two questions for each of three passages: {train}");
+    let persona = "You write as the author of these books does. Answer at length, in your own voice.";
+    let expected = json!({"messages": [{"role": "system", "content": persona},
+        {"role": "user", "content": "Who took ferry 2?"}, {"role": "assistant", "content": chapter(2).trim_end()}]});
+    let expected = expected.to_string();
+    assert!(train.lines().any(|line| line == expected), "{train}");
+}

@@ -92,7 +92,7 @@ fn what_cannot_be_meant_is_refused_with_its_place() {
         "recipe: novel\n",
         &[],
         expect![[r#"
-            error: unknown recipe `novel`, expected one of advice-column, blog, book, book-overlap, column-and-forum, short-replies, tiny-dialogue, tiny-from-scratch, tweet-replies
+            error: unknown recipe `novel`, expected one of advice-column, blog, book, book-overlap, book-questions, column-and-forum, short-replies, tiny-dialogue, tiny-from-scratch, tweet-replies
         "#]],
     );
     check(
