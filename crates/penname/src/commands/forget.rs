@@ -190,8 +190,7 @@ fn made_before(project: &Project, alone: &Forgotten) -> BTreeSet<String> {
 /// Removes what was made of the writing. The new model of `data/base` stays, because runs begin from it: it
 /// holds no text, and is made again when its writing has changed.
 fn remove_made(project: &Project) -> Result<Vec<String>, Failure> {
-    let folders =
-        [project.corpus(), project.tokens(), project.data().join("trial"), project.data().join("asked")];
+    let folders = [project.corpus(), project.tokens(), project.data().join("trial")];
     let mut removed = Vec::new();
     for folder in folders.iter().filter(|folder| folder.is_dir()) {
         write::remove_folder(folder)?;
