@@ -52,7 +52,7 @@ impl Price {
             self.cache_read.unwrap_or_default(),
             self.cache_write.unwrap_or_default(),
         ];
-        amounts.into_iter().all(|amount| amount >= 0.0 && amount < 1e6)
+        amounts.into_iter().all(|amount| (0.0..1e6).contains(&amount))
     }
 
     /// What so many tokens cost.

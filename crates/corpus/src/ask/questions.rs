@@ -77,7 +77,7 @@ impl Questions {
         ask: &Ask,
         document: &Document,
         (passage, text): (usize, &str),
-    ) -> Result<Found, Missing> {
+    ) -> Result<Found, Box<Missing>> {
         let task = ask.task(text);
         let (reason, said) = match self.books.standing(ask, text, &task) {
             Standing::Done(questions) => {
@@ -96,6 +96,7 @@ impl Questions {
             },
         };
         let (path, begins) = (document.path.clone(), text.chars().take(BEGINS).collect());
-        Err(Missing { task, path, document: document.uid.clone(), passage, reason, said, begins })
+        let document = document.uid.clone();
+        Err(Box::new(Missing { task, path, document, passage, reason, said, begins }))
     }
 }

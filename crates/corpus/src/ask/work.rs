@@ -92,7 +92,7 @@ impl<'a> Work<'a> {
     /// The passages that are to be asked about.
     pub(crate) fn open_ones(&self) -> Vec<&'a Passage> {
         let is_open = |passage: &&Passage| matches!(self.standing(passage), Standing::Open(_));
-        self.passages.iter().copied().filter(|passage| is_open(&passage)).collect()
+        self.passages.iter().copied().filter(|passage| is_open(passage)).collect()
     }
 
     /// Forgets why passages were given up.

@@ -56,7 +56,7 @@ pub(super) fn make(document: &Document, settings: &Settings, questions: &Questio
         match questions.find(&settings.ask, document, (made.n_passages, passage)) {
             Ok(found) => ask(document, settings, passage, &found, made),
             Err(missing) => {
-                made.missing.push(missing);
+                made.missing.push(*missing);
                 alone(document, settings, passage, made);
             }
         }

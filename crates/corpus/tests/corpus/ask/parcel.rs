@@ -61,7 +61,7 @@ impl Service {
 
     fn parcel(&self, at: usize) -> Value {
         let n = self.parcels[at].len();
-        let is_ended = self.n_looks % 3 == 0 && self.n_looks > 0;
+        let is_ended = self.n_looks.is_multiple_of(3) && self.n_looks > 0;
         json!({
             "id": format!("msgbatch_{at}"), "created_at": "2023-11-14T22:13:21Z",
             "processing_status": if is_ended { "ended" } else { "in_progress" },

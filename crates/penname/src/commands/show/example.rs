@@ -81,10 +81,11 @@ fn heading(what: &str, idx: usize, example: &Example, paint: Paint) -> String {
     let rights = learned::told(example.rights);
     let mut about = format!("id {}, document {}, {rights}", example.id, example.document);
     if let Some(asked) = &example.asked {
-        about += &format!(
+        let from = format!(
             "\nits question was written by {} ({}), prompt {}, task {}",
             asked.model, asked.provider, asked.prompt, asked.task
         );
+        about += &from;
     }
     format!(
         "{}\n{}\n",
