@@ -273,7 +273,8 @@ fn asker(request: &Request) -> Reply {
     let body: Value = serde_json::from_str(&request.body).unwrap();
     let shown = body["messages"][1]["content"].as_str().unwrap();
     let ferry = shown.split("ferry number ").nth(1).unwrap().split(' ').next().unwrap();
-    let questions = json!({"questions": [format!("When did ferry {ferry} leave?"), format!("Who took ferry {ferry}?")]});
+    let questions =
+        json!({"questions": [format!("When did ferry {ferry} leave?"), format!("Who took ferry {ferry}?")]});
     let answer = json!({"choices": [{"message": {"content": questions.to_string()}, "finish_reason": "stop"}],
         "usage": {"prompt_tokens": 500, "completion_tokens": 40}});
     Reply::ok(answer.to_string())
