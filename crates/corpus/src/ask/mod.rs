@@ -6,8 +6,8 @@
 //! what was answered ([`Questions`]), and opens no connection.
 //!
 //! Every answer is paid for once. The record ([`row`]) has one line for each, with its cost; what the
-//! lines come to ([`books`]) decides what is still open, so the same command goes on where it was stopped.
-//! Money is set aside before it is spent ([`purse`]).
+//! lines come to (`books`) decides what is still open, so the same command goes on where it was stopped.
+//! Money is set aside before it is spent (`purse`).
 //!
 //! Connections are opened by the polite client of [`crate::collect::fetch`] and nowhere here.
 

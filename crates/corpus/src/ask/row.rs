@@ -11,7 +11,7 @@
 //!
 //! An answer is one line with its cost in it, and that line is written before anybody looks at the
 //! answer: it cannot be lost, and be paid, at the same time. What the lines come to is told in
-//! [`super::books`].
+//! `books`.
 
 use penname_ledger::Timestamp;
 use serde::{Deserialize, Serialize};
