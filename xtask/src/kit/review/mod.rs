@@ -1,5 +1,5 @@
 //! The review page in a real browser, without a window: fifty examples decided by keyboard, the record
-//! held against what was pressed; [`fluid`] has the time from a key to what is seen.
+//! held against what was pressed; [`mod@fluid`] has the time from a key to what is seen.
 
 mod browser;
 mod fluid;
