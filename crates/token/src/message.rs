@@ -87,8 +87,13 @@ pub struct Asked {
 }
 
 impl Example {
+    /// The words that are trained, turn by turn.
+    pub fn learned(&self) -> Vec<&str> {
+        self.messages.iter().filter(|m| m.is_trained()).map(|m| m.content.as_str()).collect()
+    }
+
     /// Characters of the turns that are trained, the unit of the ledger of characters.
     pub fn trained_chars(&self) -> usize {
-        self.messages.iter().filter(|m| m.is_trained()).map(|m| m.content.chars().count()).sum()
+        self.learned().iter().map(|words| words.chars().count()).sum()
     }
 }

@@ -152,13 +152,7 @@ fn breaks_off(text: &str) -> bool {
 
 /// The signs an example has, in the order of [`ALL`].
 pub fn signs(document: &Document, example: &Example) -> Vec<&'static Sign> {
-    let learned: Vec<&str> = example
-        .messages
-        .iter()
-        .filter(|message| message.is_trained())
-        .map(|message| message.content.as_str())
-        .collect();
-    let learned = learned.join("\n");
+    let learned = example.learned().join("\n");
     let seen = Seen { document, example, learned: &learned };
     ALL.iter().filter(|sign| (sign.has)(&seen)).collect()
 }

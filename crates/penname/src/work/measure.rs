@@ -227,8 +227,7 @@ fn replies(
 
 /// The author's words in an example.
 fn voice_of(example: &Example) -> String {
-    let trained = example.messages.iter().filter(|message| message.is_trained());
-    trained.map(|message| message.content.as_str()).collect::<Vec<_>>().join("\n\n")
+    example.learned().join("\n\n")
 }
 
 fn save(run: &Run, report: &Report, transcripts: [(&str, &Transcript); 2]) -> Result<(), Failure> {
