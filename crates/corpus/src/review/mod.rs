@@ -121,6 +121,16 @@ pub enum Standing<'a> {
     Stale(&'a Decision),
 }
 
+impl<'a> Standing<'a> {
+    /// The turns of an example as they stand: those it was made with, or what somebody made of them.
+    pub fn messages(self, example: &'a Example) -> &'a [Message] {
+        match self {
+            Self::Decided(Decision { verdict: Verdict::Edit { messages }, .. }) => messages,
+            Self::Open | Self::Decided(_) | Self::Stale(_) => &example.messages,
+        }
+    }
+}
+
 /// The decisions that count.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Review {

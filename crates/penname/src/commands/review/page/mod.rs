@@ -15,7 +15,7 @@ use penname_corpus::collect::Places;
 use penname_corpus::issue::Issue;
 use penname_corpus::review::raw::Raw;
 use penname_corpus::review::select::{Show, Wish};
-use penname_corpus::review::{self, Catalogue, FLAGS, Review, Standing, Verdict, agree, pace, risk, select};
+use penname_corpus::review::{self, Catalogue, FLAGS, Review, Verdict, agree, pace, risk, select};
 use penname_corpus::validate::Judge;
 use penname_corpus::{Error, Prepared, Settings};
 use penname_token::Message;
@@ -165,12 +165,11 @@ impl<'a> Room<'a> {
         let items: Vec<usize> =
             sample.iter().copied().filter(|n| select::is_shown(stands(n), wish.show)).collect();
         let states: String = (0..self.n_items()).map(|n| self.letter(n, review, reviewer)).collect();
-        let latest = review.latest_of(reviewer).map(|decision| &decision.example);
         Answer::json(&json!({
             "items": items,
             "sample": sample,
             "states": states,
-            "latest": latest,
+            "latest": latest_id(&record),
             "pace_s": pace::pace(review, reviewer),
         }))
     }
@@ -197,13 +196,8 @@ impl<'a> Room<'a> {
         };
         let messages = {
             let record = self.record();
-            match self.catalogue.standing(n, record.review(), record.reviewer()) {
-                Standing::Decided(decision) => match &decision.verdict {
-                    Verdict::Edit { messages } => messages.clone(),
-                    _ => item.example.messages.clone(),
-                },
-                _ => item.example.messages.clone(),
-            }
+            let standing = self.catalogue.standing(n, record.review(), record.reviewer());
+            standing.messages(&item.example).to_vec()
         };
         let texts: Vec<&str> = messages.iter().map(|message| message.content.as_str()).collect();
         match self.raw.beside(item.document, &texts) {
@@ -249,9 +243,9 @@ impl<'a> Room<'a> {
             Err(error) => return Answer::refused(400, &error.to_string()),
         };
         let mut record = self.record();
-        let latest = record.review().latest_of(record.reviewer()).map(|decision| decision.example.clone());
-        if latest != meant.id {
-            let n = latest.as_deref().and_then(|id| self.catalogue.find(id));
+        let latest = latest_id(&record);
+        if latest != meant.id.as_deref() {
+            let n = latest.and_then(|id| self.catalogue.find(id));
             return Answer::json_as(409, &json!({ "latest": latest, "n": n }));
         }
         match record.undo() {

@@ -26,13 +26,10 @@ impl Room<'_> {
         let record = self.record();
         let (review, reviewer) = (record.review(), record.reviewer());
         let standing = self.catalogue.standing(n, review, reviewer);
-        let (decision, messages) = match standing {
-            Standing::Open => (None, &item.example.messages),
-            Standing::Stale(decision) => (Some(decision), &item.example.messages),
-            Standing::Decided(decision) => match &decision.verdict {
-                Verdict::Edit { messages } => (Some(decision), messages),
-                _ => (Some(decision), &item.example.messages),
-            },
+        let messages = standing.messages(&item.example);
+        let decision = match standing {
+            Standing::Open => None,
+            Standing::Stale(decision) | Standing::Decided(decision) => Some(decision),
         };
         // What others decided is not told before one has decided oneself: agreement would mean nothing.
         let is_told = reviewer.is_none() || matches!(standing, Standing::Decided(_));
@@ -54,13 +51,7 @@ impl Room<'_> {
     /// What is known of the example, whatever was decided.
     fn about(&self, n: usize, item: &Item<'_>) -> Value {
         let (document, example) = (item.document, &item.example);
-        let learned: Vec<&str> = example
-            .messages
-            .iter()
-            .filter(|message| message.is_trained())
-            .map(|message| message.content.as_str())
-            .collect();
-        let learned = learned.join("\n");
+        let learned = example.learned().join("\n");
         let signs: Vec<&str> = risk::signs(document, example).iter().map(|sign| sign.name).collect();
         let issues = self.issues.get(document.path.as_str());
         json!({
