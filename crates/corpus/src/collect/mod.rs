@@ -19,8 +19,8 @@ use penname_ledger::event::Unit;
 use penname_ledger::{Choice, Event, Hash, Witness};
 
 use self::fetch::Source;
+use self::read::Tools;
 use crate::account::Tally;
-use crate::clean::Plan;
 use crate::document::Document;
 use crate::edit::Cut;
 use crate::forget::Forgotten;
@@ -114,15 +114,20 @@ pub fn digest<'a>(places: impl Into<Places<'a>>, settings: &Settings) -> Result<
     let places = places.into();
     let roots = roots(places, &settings.sources)?;
     let files = roots.iter().flat_map(|root| &root.walked.files);
-    let mut parts: Vec<Vec<u8>> = files
+    let mut parts = names_and_contents(files);
+    // Nothing is added where nothing is forgotten.
+    parts.extend(places.forgotten.and_then(Forgotten::digest).map(|digest| digest.as_bytes().to_vec()));
+    Ok(Hash::of_parts(parts.iter().map(Vec::as_slice)))
+}
+
+/// What a hash of files is made of. One that cannot be read counts by its name.
+fn names_and_contents<'f>(files: impl Iterator<Item = &'f walk::File>) -> Vec<Vec<u8>> {
+    files
         .flat_map(|file| {
             let content = Hash::of_file(&file.path).map(|hash| hash.as_bytes().to_vec()).unwrap_or_default();
             [file.name.as_bytes().to_vec(), content]
         })
-        .collect();
-    // Nothing is added where nothing is forgotten.
-    parts.extend(places.forgotten.and_then(Forgotten::digest).map(|digest| digest.as_bytes().to_vec()));
-    Ok(Hash::of_parts(parts.iter().map(Vec::as_slice)))
+        .collect()
 }
 
 /// Reads and cleans every file of the writing, and what network sources gave. Opens no connection.
@@ -135,9 +140,7 @@ pub fn collect<'a>(
     witness: &dyn Witness,
 ) -> Result<Collected, Error> {
     let places = places.into();
-    let profiles = files::profile::load(&settings.profiles)?;
-    let scripts = files::transcript::profile::load(&settings.transcripts, &settings.voice)?;
-    let plan = Plan::new(&settings.clean);
+    let tools = Tools::new(settings, places.forgotten)?;
     let roots = roots(places, &settings.sources)?;
     let n_files = roots.iter().map(|root| root.walked.files.len()).sum();
     let mut collected = Collected { n_files, ..Collected::default() };
@@ -146,16 +149,7 @@ pub fn collect<'a>(
     let mut n_read = 0;
     for root in &roots {
         collected.issues.extend(root.walked.issues.iter().cloned());
-        let reader = read::Reader {
-            root: &root.path,
-            settings,
-            profiles: &profiles,
-            scripts: &scripts,
-            plan: &plan,
-            source: root.source,
-            forgotten: places.forgotten,
-            joined: std::cell::RefCell::default(),
-        };
+        let reader = tools.reader(&root.path, root.source);
         let n_before = collected.documents.len();
         for file in &root.walked.files {
             if n_read % REPORT_EVERY == 0 {
@@ -197,9 +191,7 @@ pub(crate) fn again(
     settings: &Settings,
     document: &Document,
 ) -> Result<Vec<Document>, Error> {
-    let profiles = files::profile::load(&settings.profiles)?;
-    let scripts = files::transcript::profile::load(&settings.transcripts, &settings.voice)?;
-    let plan = Plan::new(&settings.clean);
+    let tools = Tools::new(settings, places.forgotten)?;
     let source = settings.sources.iter().find(|source| source.id == document.source);
     let root = match (source, places.fetched) {
         (Some(source), Some(folder)) => fetch::pages(folder, source),
@@ -215,16 +207,7 @@ pub(crate) fn again(
         None if root.is_file() => (root.clone(), inside),
         None => return Ok(Vec::new()),
     };
-    let reader = read::Reader {
-        root: &root,
-        settings,
-        profiles: &profiles,
-        scripts: &scripts,
-        plan: &plan,
-        source,
-        forgotten: places.forgotten,
-        joined: std::cell::RefCell::default(),
-    };
+    let reader = tools.reader(&root, source);
     let mut collected = Collected::default();
     let file = walk::File { path, name: format!("{prefix}{name}") };
     reader.read(&file, &mut collected, &mut BTreeMap::new());

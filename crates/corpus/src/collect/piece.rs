@@ -1,39 +1,21 @@
 //! The same files in pieces, for workers that read a part each: what is read together stays together, and
 //! pieces put together again are what [`collect()`](super::collect()) makes of all of it.
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Read;
 
 use penname_ledger::Hash;
 
-use super::files::profile::Profile;
-use super::files::transcript::profile::Script;
-use super::read::Reader;
-use super::{Collected, Places, Root, Seen, conclude, files, roots, unfinished};
-use crate::clean::Plan;
+use super::files::post;
+use super::read::Tools;
+use super::{Collected, Places, Root, Seen, conclude, files, names_and_contents, roots, unfinished};
 use crate::document::Document;
 use crate::edit;
 use crate::{Error, Settings};
 
 /// Bytes of a file in which a format shows whose files are told together.
 const HEAD_BYTES: u64 = 1 << 16;
-/// One of these stands in the head of every file of posts and replies: what answers what may be in another
-/// file of the folder. Taking too many files for such costs nothing but evenness.
-const TOGETHER: &[&str] = &[
-    "window.YTD.",
-    "\"kind\"",
-    "\"subreddit\"",
-    "permalink",
-    "\"full_text\"",
-    "\"rawContent\"",
-    "\"conversationId\"",
-    "\"conversation_id\"",
-    "\"tweet_results\"",
-    "\"in_reply_to_status_id",
-    "\"tweet_id\"",
-];
 
 /// Files that must be read by one worker.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,9 +46,7 @@ pub(crate) struct Piece {
 pub(crate) struct Opened<'a> {
     places: Places<'a>,
     settings: &'a Settings,
-    profiles: Vec<Profile>,
-    scripts: Vec<Script>,
-    plan: Plan,
+    tools: Tools<'a>,
     roots: Vec<Root<'a>>,
 }
 
@@ -75,9 +55,7 @@ impl<'a> Opened<'a> {
         Ok(Self {
             places,
             settings,
-            profiles: files::profile::load(&settings.profiles)?,
-            scripts: files::transcript::profile::load(&settings.transcripts, &settings.voice)?,
-            plan: Plan::new(&settings.clean),
+            tools: Tools::new(settings, places.forgotten)?,
             roots: roots(places, &settings.sources)?,
         })
     }
@@ -98,7 +76,8 @@ impl<'a> Opened<'a> {
         units.into_iter().map(|((root, name), files)| Unit { name, root, files }).collect()
     }
 
-    /// Whether what a file says may depend on its neighbours.
+    /// Whether what a file says may depend on its neighbours: in files of posts and replies, what answers
+    /// what may be in another file of the folder. Taking too many for such costs nothing but evenness.
     fn is_told_together(&self, name: &str, path: &std::path::Path) -> bool {
         if files::is_archive(name) {
             return false;
@@ -108,36 +87,22 @@ impl<'a> Opened<'a> {
         // A file that cannot be read says nothing.
         let _unread = fs::File::open(path).and_then(|file| file.take(HEAD_BYTES).read_to_end(&mut head));
         head.retain(|byte| *byte != 0);
-        let holds = |word: &&str| head.windows(word.len()).any(|window| window == word.as_bytes());
-        forced.is_some() || TOGETHER.iter().any(holds)
+        let holds = |word: &str| head.windows(word.len()).any(|window| window == word.as_bytes());
+        forced.is_some() || post::marks().any(holds)
     }
 
     /// The hash of the names and contents of units. A file that cannot be read counts by its name.
     pub(crate) fn digest(&self, units: &[Unit]) -> Hash {
         let files = units.iter().flat_map(|unit| unit.files.iter().map(|file| (unit.root, *file)));
         let files = files.filter_map(|(root, file)| self.roots.get(root)?.walked.files.get(file));
-        let parts: Vec<Vec<u8>> = files
-            .flat_map(|file| {
-                let content = Hash::of_file(&file.path).map(|hash| hash.as_bytes().to_vec());
-                [file.name.as_bytes().to_vec(), content.unwrap_or_default()]
-            })
-            .collect();
+        let parts = names_and_contents(files);
         Hash::of_parts(parts.iter().map(Vec::as_slice))
     }
 
     /// Reads a unit.
     pub(crate) fn read(&self, unit: &Unit) -> Vec<Piece> {
         let Some(root) = self.roots.get(unit.root) else { return Vec::new() };
-        let reader = Reader {
-            root: &root.path,
-            settings: self.settings,
-            profiles: &self.profiles,
-            scripts: &self.scripts,
-            plan: &self.plan,
-            source: root.source,
-            forgotten: self.places.forgotten,
-            joined: RefCell::default(),
-        };
+        let reader = self.tools.reader(&root.path, root.source);
         let name_of_root = of_root(root);
         let mut pieces: Vec<Piece> = Vec::new();
         for file in unit.files.iter().filter_map(|idx| root.walked.files.get(*idx)) {

@@ -17,6 +17,7 @@ use super::files::{self, Format, Reading, Source};
 use super::joined::{Joined, Known};
 use super::walk::File;
 use super::{Collected, Seen};
+use crate::Error;
 use crate::clean::{Plan, Scope, Traits, profile};
 use crate::document::{Document, Encoding};
 use crate::edit::{self, Cut};
@@ -28,6 +29,44 @@ use crate::settings::{self, Settings};
 
 /// How files were read, by format and reason.
 type Formats = BTreeMap<(&'static str, String), Seen>;
+
+/// What files are read with, made once of the settings.
+pub(super) struct Tools<'a> {
+    settings: &'a Settings,
+    profiles: Vec<Profile>,
+    scripts: Vec<Script>,
+    plan: Plan,
+    /// What is not to be read.
+    forgotten: Option<&'a Forgotten>,
+}
+
+impl<'a> Tools<'a> {
+    /// # Errors
+    /// When a profile is broken.
+    pub(super) fn new(settings: &'a Settings, forgotten: Option<&'a Forgotten>) -> Result<Self, Error> {
+        Ok(Self {
+            settings,
+            profiles: files::profile::load(&settings.profiles)?,
+            scripts: files::transcript::profile::load(&settings.transcripts, &settings.voice)?,
+            plan: Plan::new(&settings.clean),
+            forgotten,
+        })
+    }
+
+    /// A reader of one folder, of a network source or of the writing itself.
+    pub(super) fn reader<'r>(&'r self, root: &'r Path, source: Option<&'r fetch::Source>) -> Reader<'r> {
+        Reader {
+            root,
+            settings: self.settings,
+            profiles: &self.profiles,
+            scripts: &self.scripts,
+            plan: &self.plan,
+            source,
+            forgotten: self.forgotten,
+            joined: RefCell::default(),
+        }
+    }
+}
 
 pub(super) struct Reader<'a> {
     /// The folder of writing, or the one file.

@@ -62,6 +62,12 @@ pub(in crate::collect) fn gatherer(format: &Format) -> Option<Gather> {
     }
 }
 
+/// Words one of which stands in the head of every file that a format of posts claims.
+pub(in crate::collect) fn marks() -> impl Iterator<Item = &'static str> {
+    let rows = tweet::FIELDS.iter().chain(reddit::FIELDS);
+    rows.filter_map(|row| row.first().copied()).chain(std::iter::once(tweet::ARCHIVE))
+}
+
 /// Reads one file for itself.
 fn read_alone(source: &Source<'_>, gather: Gather) -> Reading {
     tell_files(source.settings, vec![(source.path.to_owned(), gather(source))])

@@ -28,18 +28,26 @@ pub(in super::super) const FORMAT: Format = Format {
     read,
 };
 
+/// Columns of the data export.
+const COLUMNS: &[&str] = &["permalink", "subreddit", "body"];
+/// Fields of an answer.
+const ANSWER: &[&str] = &["\"kind\"", "\"data\""];
+/// Fields of a dump.
+const DUMP: &[&str] = &["\"subreddit\"", "\"author\""];
+/// Words by which files of Reddit are known: all of a row.
+pub(super) const FIELDS: &[&[&str]] = &[COLUMNS, ANSWER, DUMP];
+
 fn claims(source: &Source<'_>) -> Option<Claim> {
     let head: String = source.text.chars().take(4096).collect();
     let has = |words: &[&str]| words.iter().all(|word| head.contains(word));
     let first = head.lines().next().unwrap_or_default();
-    let is_table = ["permalink", "subreddit", "body"].iter().all(|name| first.contains(name));
-    let is_dump = has(&["\"subreddit\"", "\"author\""])
-        && (head.contains("\"selftext\"") || head.contains("\"link_id\""));
+    let is_table = COLUMNS.iter().all(|name| first.contains(name));
+    let is_dump = has(DUMP) && (head.contains("\"selftext\"") || head.contains("\"link_id\""));
     match () {
         () if is_table && extension(source.path) == "csv" => {
             claim(110, "its columns are those of Reddit's data export")
         }
-        () if has(&["\"kind\"", "\"data\""])
+        () if has(ANSWER)
             && (head.contains("\"Listing\"") || head.contains("\"t1\"") || head.contains("\"t3\"")) =>
         {
             claim(110, "it is an answer of Reddit")

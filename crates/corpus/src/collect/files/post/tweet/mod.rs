@@ -34,19 +34,26 @@ pub(in super::super) const FORMAT: Format = Format {
     read,
 };
 
+/// How the owner's archive begins.
+pub(super) const ARCHIVE: &str = "window.YTD.";
+/// Fields by which other files of tweets are known: all of a row.
+pub(super) const FIELDS: &[&[&str]] = &[
+    &["\"full_text\"", "\"id_str\""],
+    &["\"rawContent\"", "\"conversationId\""],
+    &["\"conversation_id\"", "\"author_id\""],
+    &["\"tweet_results\""],
+    &["\"conversationId\"", "\"likeCount\""],
+    &["\"in_reply_to_status_id", "\"screen_name\""],
+    &["\"tweet_id\"", "\"reply_id\"", "\"reply\""],
+];
+
 fn claims(source: &Source<'_>) -> Option<Claim> {
     let head = source.head(SNIFFED).trim_start();
-    let has = |words: &[&str]| words.iter().all(|word| head.contains(word));
-    if head.starts_with("window.YTD.") && head.contains("tweet") {
+    let has = |words: &&[&str]| words.iter().all(|word| head.contains(word));
+    if head.starts_with(ARCHIVE) && head.contains("tweet") {
         return claim(110, "it is an archive of tweets");
     }
-    let is_known = has(&["\"full_text\"", "\"id_str\""])
-        || has(&["\"rawContent\"", "\"conversationId\""])
-        || has(&["\"conversation_id\"", "\"author_id\""])
-        || has(&["\"tweet_results\""])
-        || has(&["\"likeCount\"", "\"conversationId\""])
-        || has(&["\"in_reply_to_status_id", "\"screen_name\""])
-        || has(&["\"tweet_id\"", "\"reply_id\"", "\"reply\""]);
+    let is_known = FIELDS.iter().any(has);
     (head.starts_with(['{', '[']) && is_known).then(|| claim(110, "its fields are those of tweets")).flatten()
 }
 
