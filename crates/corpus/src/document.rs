@@ -76,6 +76,24 @@ pub enum Fate {
     Dropped(String),
 }
 
+/// Begins why a document is dropped that rules reject.
+const REJECTED: &str = "rejected: ";
+
+impl Fate {
+    /// That of a document which these rules reject.
+    pub(crate) fn rejected(rules: &[&str]) -> Self {
+        Self::Dropped(format!("{REJECTED}{}", rules.join(", ")))
+    }
+
+    /// The rules that reject it, if any do.
+    pub fn rules(&self) -> Option<impl Iterator<Item = &str>> {
+        match self {
+            Self::Dropped(why) => why.strip_prefix(REJECTED).map(|rules| rules.split(", ")),
+            Self::Train | Self::HeldOut => None,
+        }
+    }
+}
+
 /// How the bytes of a file became text.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Encoding {

@@ -21,8 +21,6 @@ use crate::provenance::Provenance;
 pub(super) const PAIRS: Shape = Shape {
     name: "tweet-pairs",
     about: "tweet_id, tweet, tweet_author … reply_id, reply, reply_author …, JSON lines; before and after validation",
-    needs_template: false,
-    needs_raw: true,
     form: Form::Tweets,
 };
 
@@ -34,17 +32,14 @@ pub(super) fn write(material: &Material<'_>, folder: &Staged, written: &mut Writ
         material.prepared.documents.iter().map(|document| (document.uid.as_str(), &document.fate)).collect();
     let raw = material.raw.iter().filter(|document| fates.contains_key(document.uid.as_str()));
     let raw = raw.map(|document| record(document).map(|record| record.to_string()));
-    file(folder, "raw.jsonl", &LINES, raw, &mut Written::default())?;
+    // What is no pair is no pair in either, and is counted once.
+    file(folder, "raw.jsonl", &LINES, raw.filter(Result::is_ok), written)?;
     let validated = material.prepared.documents.iter().map(|document| {
         let mut record = record(document)?;
         record["validation"] = verdict(&document.fate, material.prepared_at);
         Ok(record.to_string())
     });
-    file(folder, "validated.jsonl", &LINES, validated, written)?;
-    if let Some(n_validated) = written.records.get("validated.jsonl").copied() {
-        written.records.insert("raw.jsonl".to_owned(), n_validated);
-    }
-    Ok(())
+    file(folder, "validated.jsonl", &LINES, validated, written)
 }
 
 /// The record of a document that is a post and one reply to it.
@@ -90,9 +85,10 @@ fn author(provenance: &Provenance) -> Option<&str> {
 }
 
 fn verdict(fate: &Fate, at: &str) -> Value {
-    let reasons: Vec<&str> = match fate {
-        Fate::Dropped(why) => why.strip_prefix("rejected: ").unwrap_or(why).split(", ").collect(),
-        Fate::Train | Fate::HeldOut => Vec::new(),
+    let reasons: Vec<&str> = match (fate.rules(), fate) {
+        (Some(rules), _) => rules.collect(),
+        (None, Fate::Dropped(why)) => vec![why],
+        (None, Fate::Train | Fate::HeldOut) => Vec::new(),
     };
     json!({ "valid": reasons.is_empty(), "reasons": reasons, "validated_at": at })
 }

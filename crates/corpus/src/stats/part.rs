@@ -101,7 +101,7 @@ impl<'a> Gathered<'a> {
             Fate::HeldOut => self.part.held_out.add(amount),
             Fate::Dropped(why) => {
                 self.part.dropped.add(amount);
-                return self.dropped(why);
+                return self.dropped(&document.fate, why);
             }
         }
         self.lengths.push(signed(amount.voice_words));
@@ -141,10 +141,10 @@ impl<'a> Gathered<'a> {
         }
     }
 
-    fn dropped(&mut self, why: &str) {
-        if let Some(rules) = why.strip_prefix("rejected: ") {
+    fn dropped(&mut self, fate: &Fate, why: &str) {
+        if let Some(rules) = fate.rules() {
             self.part.rejected += 1;
-            rules.split(", ").for_each(|rule| count(&mut self.part.reasons, rule));
+            rules.for_each(|rule| count(&mut self.part.reasons, rule));
         } else if dedupe::REASONS.contains(&why) {
             count(&mut self.part.duplicates, why);
         } else {

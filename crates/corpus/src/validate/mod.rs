@@ -150,7 +150,7 @@ impl<'a> Judge<'a> {
                 verdicts.first.entry(rule).or_insert_with(|| (document.path.clone(), detail.clone()));
             }
             let names: Vec<&str> = reasons.iter().map(|(rule, _)| *rule).collect();
-            document.fate = Fate::Dropped(format!("rejected: {}", names.join(", ")));
+            document.fate = Fate::rejected(&names);
         }
         personal::treat(document, &found, self.settings, tally, cuts);
     }
