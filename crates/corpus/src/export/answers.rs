@@ -9,7 +9,7 @@
 
 use penname_token::{Example, Role};
 
-use super::{Form, Material, Records, Shape};
+use super::{Form, Records, Shape};
 
 /// Why a text cannot stand between labels.
 const FORGED: &str = "texts that begin a line with a label";
@@ -19,24 +19,18 @@ const UNASKED: &str = "texts that nobody asked for";
 pub(super) const LONG: Shape = Shape {
     name: "question-answer",
     about: "QUESTION: …, a blank line, ANSWER: …, a blank line; plain text",
-    needs_template: false,
-    needs_raw: false,
     form: Form::Records(Records { extension: "txt", head: "", between: "", tail: "", of: long }),
 };
 
 pub(super) const SHORT: Shape = Shape {
     name: "q-a",
     about: "Q: …, on the next line A: …, blank lines between; plain text",
-    needs_template: false,
-    needs_raw: false,
     form: Form::Records(Records { extension: "txt", head: "", between: "\n\n", tail: "", of: short }),
 };
 
 pub(super) const TABLE: Shape = Shape {
     name: "table",
     about: "question,answer; a table with a line of names, for spreadsheets",
-    needs_template: false,
-    needs_raw: false,
     form: Form::Records(Records {
         extension: "csv",
         head: "question,answer\n",
@@ -46,17 +40,17 @@ pub(super) const TABLE: Shape = Shape {
     }),
 };
 
-fn long(example: &Example, _: &Material<'_>) -> Result<Vec<String>, String> {
+fn long(example: &Example) -> Result<Vec<String>, String> {
     labelled(example, ["QUESTION:", "ANSWER:"], |asked, answer| {
         format!("QUESTION: {asked}\n\nANSWER: {answer}\n\n")
     })
 }
 
-fn short(example: &Example, _: &Material<'_>) -> Result<Vec<String>, String> {
+fn short(example: &Example) -> Result<Vec<String>, String> {
     labelled(example, ["Q:", "A:"], |asked, answer| format!("Q: {asked}\nA: {answer}"))
 }
 
-fn table(example: &Example, _: &Material<'_>) -> Result<Vec<String>, String> {
+fn table(example: &Example) -> Result<Vec<String>, String> {
     Ok(pairs(example)?.iter().map(|(asked, answer)| format!("{},{}\n", cell(asked), cell(answer))).collect())
 }
 

@@ -53,18 +53,28 @@ pub struct Shape {
     pub name: &'static str,
     /// What a record looks like and who reads it, in one line.
     pub about: &'static str,
-    /// Whether it holds finished text, and so needs [`Material::render`].
-    pub needs_template: bool,
-    /// Whether it needs the documents as they were before cleaning.
-    pub needs_raw: bool,
     form: Form,
+}
+
+impl Shape {
+    /// Whether it holds finished text, and so needs [`Material::render`].
+    pub fn needs_template(&self) -> bool {
+        matches!(self.form, Form::Text)
+    }
+
+    /// Whether it needs [`Material::raw`].
+    pub fn needs_raw(&self) -> bool {
+        matches!(self.form, Form::Tweets)
+    }
 }
 
 /// How a shape becomes files.
 #[derive(Debug)]
 enum Form {
-    /// A record for each part of each example.
+    /// Records made of an example alone.
     Records(Records),
+    /// A record for each example, of its text as the template of the voice has it.
+    Text,
     /// A record for each document that is a reply to one post.
     Tweets,
 }
@@ -81,7 +91,7 @@ struct Records {
     /// What stands behind the last one.
     tail: &'static str,
     /// The records of an example, or why there are none.
-    of: fn(&Example, &Material<'_>) -> Result<Vec<String>, String>,
+    of: fn(&Example) -> Result<Vec<String>, String>,
 }
 
 /// Every shape, in the order in which they are shown.
@@ -125,20 +135,33 @@ pub fn find(name: &str) -> Result<&'static Shape, Error> {
 pub fn write(shape: &Shape, material: &Material<'_>, folder: &Staged) -> Result<Written, Error> {
     let mut written = Written::default();
     match &shape.form {
-        Form::Records(records) => {
-            let prepared = material.prepared;
-            for (name, examples) in [("train", &prepared.train), ("val", &prepared.held_out)] {
-                let name = format!("{name}.{}", records.extension);
-                let all = examples.iter().flat_map(|example| match (records.of)(example, material) {
-                    Ok(records) => records.into_iter().map(Ok).collect(),
-                    Err(reason) => vec![Err(reason)],
-                });
-                file(folder, &name, records, all, &mut written)?;
-            }
+        Form::Records(records) => halves(material, folder, records, records.of, &mut written)?,
+        Form::Text => {
+            let of = |example: &Example| record::text(example, material.render);
+            halves(material, folder, &LINES, of, &mut written)?;
         }
         Form::Tweets => tweets::write(material, folder, &mut written)?,
     }
     Ok(written)
+}
+
+/// What is trained into one file, what is held out into another.
+fn halves(
+    material: &Material<'_>,
+    folder: &Staged,
+    form: &Records,
+    of: impl Fn(&Example) -> Result<Vec<String>, String>,
+    written: &mut Written,
+) -> Result<(), Error> {
+    for (name, examples) in [("train", &material.prepared.train), ("val", &material.prepared.held_out)] {
+        let name = format!("{name}.{}", form.extension);
+        let all = examples.iter().flat_map(|example| match of(example) {
+            Ok(records) => records.into_iter().map(Ok).collect(),
+            Err(reason) => vec![Err(reason)],
+        });
+        file(folder, &name, form, all, written)?;
+    }
+    Ok(())
 }
 
 /// The documents as they are read, before anything is cleaned.
@@ -156,7 +179,7 @@ pub fn raw<'a>(places: impl Into<Places<'a>>, settings: &Settings) -> Result<Vec
 
 /// Lines of JSON: what most shapes are.
 const LINES: Records =
-    Records { extension: "jsonl", head: "", between: "\n", tail: "\n", of: |_, _| Ok(Vec::new()) };
+    Records { extension: "jsonl", head: "", between: "\n", tail: "\n", of: |_| Ok(Vec::new()) };
 
 /// Writes records, and counts them.
 fn file(

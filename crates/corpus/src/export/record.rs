@@ -3,7 +3,7 @@
 use penname_token::{Example, Message, Role};
 use serde_json::{Value, json};
 
-use super::{Form, LINES, Material, Records, Shape};
+use super::{Form, LINES, Records, Render, Shape};
 
 /// Why an example has no place where a record holds one question and one answer.
 const SEVERAL: &str = "dialogues of several turns";
@@ -12,18 +12,14 @@ const NO_SYSTEM: &str = "examples with a persona, for which the shape has no pla
 pub(super) const MESSAGES: Shape = Shape {
     name: "messages",
     about: "{\"messages\": [{\"role\", \"content\"}, …]}, JSON lines; OpenAI, TRL, Axolotl, Unsloth, mlx-lm",
-    needs_template: false,
-    needs_raw: false,
-    form: Form::Records(Records { of: |example, _| one(messages(example)), ..LINES }),
+    form: Form::Records(Records { of: |example| one(messages(example)), ..LINES }),
 };
 
 pub(super) const DIALOGUES: Shape = Shape {
     name: "dialogues",
     about: "[{\"role\", \"content\"}, …], a list a line",
-    needs_template: false,
-    needs_raw: false,
     form: Form::Records(Records {
-        of: |example, _| one(Value::Array(example.messages.iter().map(turn).collect())),
+        of: |example| one(Value::Array(example.messages.iter().map(turn).collect())),
         ..LINES
     }),
 };
@@ -31,18 +27,14 @@ pub(super) const DIALOGUES: Shape = Shape {
 pub(super) const SHARE_GPT: Shape = Shape {
     name: "sharegpt",
     about: "{\"conversations\": [{\"from\", \"value\"}, …]}, JSON lines; Axolotl, LLaMA-Factory, Unsloth",
-    needs_template: false,
-    needs_raw: false,
-    form: Form::Records(Records { of: |example, _| one(share_gpt(example)), ..LINES }),
+    form: Form::Records(Records { of: |example| one(share_gpt(example)), ..LINES }),
 };
 
 pub(super) const ALPACA: Shape = Shape {
     name: "alpaca",
     about: "{\"instruction\", \"input\", \"output\"}, JSON lines; one question and one answer",
-    needs_template: false,
-    needs_raw: false,
     form: Form::Records(Records {
-        of: |example, _| {
+        of: |example| {
             let (system, asked, answer) = single(example)?;
             let mut record = json!({ "instruction": asked, "input": "", "output": answer });
             if let Some(system) = system {
@@ -57,10 +49,8 @@ pub(super) const ALPACA: Shape = Shape {
 pub(super) const COMPLETION: Shape = Shape {
     name: "completion",
     about: "{\"prompt\", \"completion\"}, JSON lines; one question and one answer",
-    needs_template: false,
-    needs_raw: false,
     form: Form::Records(Records {
-        of: |example, _| match single(example)? {
+        of: |example| match single(example)? {
             (None, asked, answer) => one(json!({ "prompt": asked, "completion": answer })),
             (Some(_), ..) => Err(NO_SYSTEM.to_owned()),
         },
@@ -71,17 +61,16 @@ pub(super) const COMPLETION: Shape = Shape {
 pub(super) const TEXT: Shape = Shape {
     name: "text",
     about: "{\"text\"}, JSON lines; finished text, written as the template of the voice writes it",
-    needs_template: true,
-    needs_raw: false,
-    form: Form::Records(Records { of: text, ..LINES }),
+    form: Form::Text,
 };
 
 fn one(record: Value) -> Result<Vec<String>, String> {
     Ok(vec![record.to_string()])
 }
 
-fn text(example: &Example, material: &Material<'_>) -> Result<Vec<String>, String> {
-    let render = material.render.ok_or("examples without a template")?;
+/// The text of an example.
+pub(super) fn text(example: &Example, render: Option<Render<'_>>) -> Result<Vec<String>, String> {
+    let render = render.ok_or("examples without a template")?;
     one(json!({ "text": render(&example.messages)? }))
 }
 

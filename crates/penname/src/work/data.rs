@@ -43,7 +43,7 @@ pub(crate) fn export(
 ) -> Result<Exported, Failure> {
     let prepared = corpus::prepared(desk, project, settings)?;
     let made = Manifest::read(&project.corpus())?;
-    let base = if shape.needs_template { Some(Base::open(desk, settings)?) } else { None };
+    let base = if shape.needs_template() { Some(Base::open(desk, settings)?) } else { None };
     let template = base.as_ref().map(|base| base.renderer.template());
     let mut order = Order::new(STAGE, env!("CARGO_PKG_VERSION"));
     order.inputs.insert("corpus".to_owned(), made.order.key());
@@ -53,7 +53,7 @@ pub(crate) fn export(
         return Ok(Exported { dir, manifest: *manifest, found: true });
     }
     let watch = Stopwatch::start();
-    let raw = match shape.needs_raw {
+    let raw = match shape.needs_raw() {
         true => export::raw(Folders::of(project)?.places(), &settings.corpus)?,
         false => Vec::new(),
     };
