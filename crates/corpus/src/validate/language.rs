@@ -10,11 +10,12 @@
 
 use std::sync::OnceLock;
 
-use lingua::{IsoCode639_3, Language, LanguageDetector, LanguageDetectorBuilder};
+use lingua::{Language, LanguageDetector, LanguageDetectorBuilder};
 use whatlang::{Detector, Lang};
 
-use super::{Bar, Looked, Rule, Side};
+use super::{Looked, Rule, Side};
 use crate::Error;
+use crate::settings::Validate as Settings;
 
 /// Bytes of a text looked at: more say no more.
 const MAX_BYTES: usize = 1 << 14;
@@ -84,7 +85,7 @@ pub(super) const RULE: Rule = Rule {
 };
 
 /// Refuses a scorer that is not there and languages it does not know, before anything is read.
-pub(super) fn check(settings: &crate::settings::Validate) -> Result<(), Error> {
+pub(super) fn check(settings: &Settings) -> Result<(), Error> {
     if !SCORERS.contains(&settings.language.scorer.as_str()) || settings.language.side != Side::AtLeast {
         return Err(Error::UnknownName {
             setting: "validate.language",
@@ -93,7 +94,8 @@ pub(super) fn check(settings: &crate::settings::Validate) -> Result<(), Error> {
         });
     }
     let is_lingua = settings.language.scorer == LINGUA;
-    let is_known = |name: &String| lang(name).is_some_and(|lang| !is_lingua || of_lingua(lang).is_some());
+    let has = |lang: Lang| Language::all().into_iter().any(|language| of_lingua(language) == Some(lang));
+    let is_known = |name: &String| lang(name).is_some_and(|lang| !is_lingua || has(lang));
     match settings.languages.iter().find(|name| !is_known(name)) {
         Some(unknown) => Err(Error::UnknownName {
             setting: "validate.languages",
@@ -108,10 +110,9 @@ pub(super) fn check(settings: &crate::settings::Validate) -> Result<(), Error> {
     }
 }
 
-/// The same language as the other scorer has it, if it does.
-fn of_lingua(lang: Lang) -> Option<Language> {
-    let code = lang.code().parse::<IsoCode639_3>().ok()?;
-    Language::all().into_iter().find(|language| language.iso_code_639_3() == code)
+/// The same language as the other scorer has it.
+fn of_lingua(language: Language) -> Option<Lang> {
+    Lang::from_code(language.iso_code_639_3().to_string())
 }
 
 /// Made when it is asked first: its tables are large.
@@ -126,40 +127,48 @@ fn lang(name: &str) -> Option<Lang> {
     Lang::from_code(long)
 }
 
+/// The beginning of what the voice says, if there is enough of it to tell its language.
+fn telling<'t>(voice: &'t str, settings: &Settings) -> Option<&'t str> {
+    let text = &voice[..voice.floor_char_boundary(MAX_BYTES)];
+    let n_letters = text.chars().filter(|c| c.is_alphabetic()).count();
+    (n_letters >= settings.min_letters).then_some(text)
+}
+
+/// What a scorer takes the language of a text for.
+struct Found {
+    lang: Option<Lang>,
+    name: String,
+    /// How sure it is, 0 to 1.
+    sure: f64,
+}
+
+/// Asks the scorer of the settings, and no other.
+fn found(text: &str, scorer: &str) -> Option<Found> {
+    if scorer == LINGUA {
+        let (language, sure) = detector().compute_language_confidence_values(text).into_iter().next()?;
+        return Some(Found { lang: of_lingua(language), name: language.to_string(), sure });
+    }
+    let found = Detector::new().detect(text)?;
+    let name = found.lang().eng_name().to_owned();
+    Some(Found { lang: Some(found.lang()), name, sure: found.confidence() })
+}
+
+/// Sure of another language, or not sure enough of one of those asked for.
 fn judge(looked: &Looked<'_>) -> Option<String> {
     let settings = looked.settings;
     if settings.languages.is_empty() {
         return None;
     }
-    let text = &looked.voice[..looked.voice.floor_char_boundary(MAX_BYTES)];
-    if text.chars().filter(|c| c.is_alphabetic()).count() < settings.min_letters {
-        return None;
-    }
-    let wanted: Vec<Lang> = settings.languages.iter().filter_map(|name| lang(name)).collect();
-    says_no(text, &wanted, &settings.language)
+    let (text, bar) = (telling(looked.voice, settings)?, &settings.language);
+    let Found { lang: of_text, name, sure } = found(text, &bar.scorer)?;
+    let is_asked_for = settings.languages.iter().filter_map(|name| lang(name)).any(|l| Some(l) == of_text);
+    (!(is_asked_for && bar.passes(sure))).then(|| format!("{name} ({sure:.2} by {})", bar.scorer))
 }
 
 /// The language it seems to be in, and how sure that is; nothing for a text too short to tell.
-pub(super) fn told(voice: &str, settings: &crate::settings::Validate) -> Option<String> {
-    let text = &voice[..voice.floor_char_boundary(MAX_BYTES)];
-    if text.chars().filter(|c| c.is_alphabetic()).count() < settings.min_letters {
-        return None;
-    }
-    let found = Detector::new().detect(text)?;
-    Some(format!("{}, {:.2}", found.lang().eng_name(), found.confidence()))
-}
-
-/// Sure of another language, or not sure enough of one of those asked for.
-fn says_no(text: &str, wanted: &[Lang], bar: &Bar) -> Option<String> {
-    let (is_one, name, sure) = if bar.scorer == LINGUA {
-        let (language, sure) = detector().compute_language_confidence_values(text).into_iter().next()?;
-        (wanted.iter().any(|lang| of_lingua(*lang) == Some(language)), language.to_string(), sure)
-    } else {
-        let found = Detector::new().detect(text)?;
-        (wanted.contains(&found.lang()), found.lang().eng_name().to_owned(), found.confidence())
-    };
-    let is_wanted = is_one && bar.passes(sure);
-    (!is_wanted).then(|| format!("{name} ({sure:.2} by {})", bar.scorer))
+pub(super) fn told(voice: &str, settings: &Settings) -> Option<String> {
+    let Found { name, sure, .. } = found(telling(voice, settings)?, &settings.language.scorer)?;
+    Some(format!("{name}, {sure:.2}"))
 }
 
 #[cfg(test)]
@@ -196,6 +205,14 @@ mod tests {
         ];
         english.iter().for_each(|post| judged(&RULE, post, &posts(), None));
         judged(&RULE, "Ik denk dat je gelijk hebt", &posts(), Some("Dutch (0.97 by lingua)"));
+    }
+
+    #[test]
+    fn what_is_shown_is_what_the_scorer_asked_for_says() {
+        let dutch = "Ik denk dat je gelijk hebt";
+        assert_eq!(told(dutch, &posts()).as_deref(), Some("Dutch, 0.97"));
+        assert_eq!(told(dutch, &english()).as_deref(), Some("Dutch, 0.66"));
+        assert_eq!(told("gm", &posts()), None);
     }
 
     #[test]
