@@ -55,8 +55,9 @@ impl Post<'_, '_> {
         let most = self.work.ask.tries.saturating_add(MORE_TRIES);
         loop {
             let is_left = |passage: &&Passage| n_sent.get(&passage.task).is_none_or(|n| *n < most);
-            let open: Vec<&Passage> = self.work.open_ones().into_iter().filter(is_left).collect();
-            self.told();
+            let open = self.work.open_ones();
+            self.work.told(self.work.passages.len() - open.len(), "asking in parcels");
+            let open: Vec<&Passage> = open.into_iter().filter(is_left).collect();
             if open.is_empty() {
                 return Ok(());
             }
@@ -238,11 +239,6 @@ impl Post<'_, '_> {
             Some("expired") => note(Status::Expired, "its parcel was not done within a day"),
             _ => note(Status::Lost, "its answer is of no known kind"),
         }
-    }
-
-    fn told(&self) {
-        let n_done = self.work.passages.len() - self.work.open_ones().len();
-        self.work.told(n_done, "asking in parcels");
     }
 }
 

@@ -24,7 +24,7 @@ pub trait Respondent {
 pub(super) fn run(work: &Work<'_>, respondent: &mut dyn Respondent) -> Option<Stop> {
     loop {
         let open = work.open_ones();
-        let n_done = work.passages.len() - open.len();
+        let mut n_done = work.passages.len() - open.len();
         work.told(n_done, "asking");
         if open.is_empty() {
             return None;
@@ -36,7 +36,9 @@ pub(super) fn run(work: &Work<'_>, respondent: &mut dyn Respondent) -> Option<St
             if let Err(stop) = answer(work, some, respondent) {
                 return Some(stop);
             }
-            work.told(work.passages.len() - work.open_ones().len(), "asking");
+            let is_open = |passage: &&&Passage| matches!(work.standing(passage), Standing::Open(_));
+            n_done += some.len() - some.iter().filter(is_open).count();
+            work.told(n_done, "asking");
         }
     }
 }
