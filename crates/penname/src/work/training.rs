@@ -1,6 +1,7 @@
 //! Settings as a person says them, to settings with which a run can begin.
 
-use penname_engine::Device;
+use penname_engine::{Device, Precision};
+use penname_infer::Loading;
 use penname_ledger::{Choice, Event, Witness};
 use penname_model::Residence;
 use penname_token::Sequence;
@@ -210,6 +211,23 @@ pub(crate) fn precision(
             Ok(rounding)
         }
     }
+}
+
+/// How weights are loaded that are only used: kept as said, multiplied as training would here.
+///
+/// # Errors
+/// When the word is none of those known.
+pub(crate) fn loading(
+    keeping: Base,
+    train: &Train,
+    device: &dyn Device,
+    witness: &dyn Witness,
+) -> Result<Loading, Failure> {
+    let precision = match precision(&train.precision, device, witness)? {
+        Rounding::Bf16 => Precision::Bf16,
+        Rounding::F32 => Precision::F32,
+    };
+    Ok(Loading { precision, keeping: keeping.into() })
 }
 
 fn way(word: &str) -> Result<Way, Failure> {

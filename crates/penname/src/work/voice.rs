@@ -1,15 +1,13 @@
 //! A trained voice, opened: base and adapter on the device, and the renderer it was trained with.
 
-use penname_engine::Precision;
 use penname_engine::backend::cpu::Cpu;
-use penname_infer::{Loading, Model, Weights};
+use penname_infer::{Model, Weights};
 use penname_ledger::event::Silent;
 use penname_ledger::run::Status;
 use penname_ledger::{Event, Run};
 use penname_model::peft::load_adapter;
 use penname_model::{Checkpoint, Residence};
 use penname_token::{Message, Renderer, Role, Template, template};
-use penname_train::settings::Rounding;
 
 use super::contract::Contract;
 use super::training;
@@ -46,7 +44,7 @@ impl Voice {
     ) -> Result<(Run, Self), Failure> {
         let Parts { run, contract, base, renderer } = parts(desk, project, settings, name)?;
         let mut device = desk.device();
-        let loading = loading(&contract, settings, &device)?;
+        let loading = training::loading(contract.base_weights, &settings.train, &device, &Silent)?;
         let (weights, base) = if contract.full {
             let trained = Checkpoint::open(run.adapter())?;
             let weights = Weights::load(&trained, None, loading, &mut device)?;
@@ -76,7 +74,7 @@ impl Voice {
         let mut device = desk.device();
         let base_weights = training::base(&settings.train, &device, &Silent)?;
         let contract = Contract::new(name, &base, &named, base_weights, settings);
-        let loading = loading(&contract, settings, &device)?;
+        let loading = training::loading(contract.base_weights, &settings.train, &device, &Silent)?;
         let weights = Weights::load(&base.checkpoint, None, loading, &mut device)?;
         Ok(Self { contract, renderer: base.renderer, device, base: None, weights })
     }
@@ -100,16 +98,6 @@ impl Voice {
     pub(crate) fn context(&self) -> usize {
         self.weights.config().context
     }
-}
-
-/// How the weights of a voice are loaded: kept as they were when it was trained, multiplied as is fastest here.
-fn loading(contract: &Contract, settings: &Settings, device: &Cpu) -> Result<Loading, Failure> {
-    let rounding = training::precision(&settings.train.precision, device, &Silent)?;
-    let precision = match rounding {
-        Rounding::Bf16 => Precision::Bf16,
-        Rounding::F32 => Precision::F32,
-    };
-    Ok(Loading { precision, keeping: contract.base_weights.into() })
 }
 
 /// What a voice is made of, before any weight is loaded.
