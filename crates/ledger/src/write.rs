@@ -47,6 +47,21 @@ pub fn json(path: &Path, value: &impl Serialize) -> Result<()> {
     bytes(path, &text)
 }
 
+/// Writes a line of JSON for each value to `path`, all of them or none.
+///
+/// # Errors
+/// As [`json`].
+pub fn json_lines<T: Serialize>(path: &Path, values: impl IntoIterator<Item = T>) -> Result<()> {
+    let mut file = Atomic::create(path)?;
+    for value in values {
+        let mut line = serde_json::to_vec(&value)
+            .map_err(|source| Error::Encode { path: path.to_path_buf(), source })?;
+        line.push(b'\n');
+        let _kept = file.write_all(&line);
+    }
+    file.commit()
+}
+
 /// Makes the folder `path` and those above it; one that is there already is fine.
 ///
 /// # Errors

@@ -5,13 +5,11 @@ use std::path::PathBuf;
 
 use penname_corpus::ask::settings::Without;
 use penname_corpus::ask::{Ask, End, Missing, Prompt, Reply, Respondent, row::Usage};
-use penname_engine::Precision;
 use penname_engine::backend::cpu::Cpu;
-use penname_infer::{Finish, Loading, Weights};
-use penname_ledger::journal::Journal;
+use penname_infer::{Finish, Weights};
 use penname_ledger::{Event, Witness, write};
 use penname_token::{Message, Role};
-use penname_train::settings::Rounding;
+use penname_train::settings::Base as Kept;
 
 use super::drawing::Drawing;
 use super::speaker::{How, Speaker};
@@ -54,15 +52,14 @@ pub(crate) fn lenient(ask: &Ask) -> Ask {
 /// When the file system refuses.
 pub(crate) fn list(project: &Project, missing: &[Missing]) -> Result<Option<PathBuf>, Failure> {
     let path = project.asked().join(LIST);
-    if path.exists() {
-        write::remove_file(&path)?;
-    }
     if missing.is_empty() {
+        if path.exists() {
+            write::remove_file(&path)?;
+        }
         return Ok(None);
     }
     write::folder(&project.asked())?;
-    let mut list = Journal::open(&path)?;
-    missing.iter().try_for_each(|one| list.append(one))?;
+    write::json_lines(&path, missing)?;
     Ok(Some(path))
 }
 
@@ -102,12 +99,8 @@ impl<'a> Local<'a> {
             None => Base::open(desk, settings)?,
         };
         let mut device = desk.device();
-        let precision = match training::precision(&settings.train.precision, &device, desk.witness())? {
-            Rounding::Bf16 => Precision::Bf16,
-            Rounding::F32 => Precision::F32,
-        };
-        let keeping = penname_train::settings::Base::Stored.into();
-        let weights = Weights::load(&base.checkpoint, None, Loading { precision, keeping }, &mut device)?;
+        let loading = training::loading(Kept::Stored, &settings.train, &device, desk.witness())?;
+        let weights = Weights::load(&base.checkpoint, None, loading, &mut device)?;
         let thinking = settings.voice.thinking;
         let mut drawing = Drawing::decide(&settings.write, &base.renderer, thinking, desk.witness());
         if let Some(temperature) = ask.temperature {

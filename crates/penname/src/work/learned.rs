@@ -7,7 +7,6 @@
 //! ```
 
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::path::Path;
 
 use penname_corpus::document::Fate;
@@ -15,7 +14,6 @@ use penname_corpus::forget::{Forgotten, Marks};
 use penname_corpus::rights::{Grant, Rights};
 use penname_corpus::{Document, Prepared};
 use penname_ledger::run::Run;
-use penname_ledger::write::Atomic;
 use penname_ledger::{Choice, Manifest, journal, write};
 use serde::{Deserialize, Serialize};
 
@@ -86,13 +84,7 @@ fn documents(prepared: &Prepared) -> impl Iterator<Item = &Document> {
 /// # Errors
 /// When the file system refuses.
 pub(crate) fn write_down(dir: &Path, prepared: &Prepared) -> Result<(), Failure> {
-    let mut file = Atomic::create(&dir.join(MARKS))?;
-    for document in documents(prepared) {
-        // A failed write is remembered by the file and told by `commit`.
-        let _kept = serde_json::to_writer(&mut file, &Marks::of(document));
-        let _kept = file.write_all(b"\n");
-    }
-    file.commit()?;
+    write::json_lines(&dir.join(MARKS), documents(prepared).map(Marks::of))?;
     Ok(write::json(&dir.join(RIGHTS), &Learned::of(prepared))?)
 }
 
