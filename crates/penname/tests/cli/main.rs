@@ -17,6 +17,9 @@ mod prepare;
 mod recipes;
 mod review;
 mod scratch;
+#[path = "../../../corpus/tests/corpus/fetch/server.rs"]
+#[expect(dead_code, reason = "not everything that can be asked of it is asked here")]
+mod server;
 mod settings;
 mod tiny;
 mod worker;

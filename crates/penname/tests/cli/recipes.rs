@@ -7,12 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use serde_json::{Value, json};
 
 use crate::bench::{Bench, letters, result};
+use crate::server::{Reply, Request, Server};
 use crate::tiny;
-
-#[expect(dead_code, reason = "not everything that can be asked of it is asked here")]
-#[path = "../../../corpus/tests/corpus/fetch/server.rs"]
-mod server;
-use server::{Reply, Request, Server};
 
 /// A project of a recipe, whose network sources, as the recipe names them, are asked at `server`.
 fn project(recipe: &str, server: Option<&Server>) -> Bench {
@@ -117,8 +113,7 @@ fn two_blogs_become_posts_and_what_is_private_stays_so() {
         found["messages"][1]["content"],
         "A teapot of number 2 is a small weather system. It sulks 2 times, and then it makes up its mind."
     );
-    let documents = fs::read_to_string(bench.path("data/documents.jsonl"))
-        .unwrap_or_else(|_| fs::read_to_string(bench.path("data/corpus/documents.jsonl")).unwrap());
+    let documents = fs::read_to_string(bench.path("data/corpus/documents.jsonl")).unwrap();
     for line in documents.lines() {
         let document: Value = serde_json::from_str(line).unwrap();
         let is_private = document["path"].as_str().unwrap().starts_with("private/");
