@@ -11,9 +11,10 @@
 //! never prints, and never changes a file of the person: whatever is cut from a text is cut from
 //! a copy, by an [`edit::Edit`] that says which rule did it.
 //!
-//! Five places grow by one file and one line: [`collect::files::ALL`] (formats),
+//! Six places grow by one file and one line: [`collect::files::ALL`] (formats),
 //! [`collect::fetch::ALL`] (sources over the network), [`clean::ALL`] (cleaners), [`validate::ALL`]
-//! (rules) and [`compose::ALL`] (ways to make an example of a document).
+//! (rules), [`compose::ALL`] (ways to make an example of a document) and [`export::ALL`] (shapes in which
+//! what was prepared leaves).
 //!
 //! Questions for passages may be written by a model ([`ask`]), which is asked for by itself and with care for
 //! what it costs; the flow only reads what was answered.
